@@ -1,0 +1,3 @@
+"""Grove operator: PodCliqueSets in, gangs of pods out."""
+
+__version__ = "0.1.0"
