@@ -1,0 +1,243 @@
+"""Carries plans out: sends actions rank by rank, files the answers in the store.
+
+Knows how, never why. An object that is already there and ours, or already gone, is success; a
+conflict means that somebody was faster, so look again. The first failure of a rank ends the pass.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+import msgspec
+
+from grove_operator.cluster import resources
+from grove_operator.cluster.connection import Api
+from grove_operator.cluster.records import DECODERS
+from grove_operator.cluster.resources import Resource
+from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.cluster.store import Store
+from grove_operator.desired.blueprint import owner_reference
+from grove_operator.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from grove_operator.observed import Kind, Record
+from grove_operator.plan.actions import Action, Create, Delete, Patch, StatusPatch
+
+RESOURCES: Final[dict[Kind, Resource]] = {
+    Kind.SET: resources.POD_CLIQUE_SETS,
+    Kind.SCALING_GROUP: resources.SCALING_GROUPS,
+    Kind.CLIQUE: resources.POD_CLIQUES,
+    Kind.GANG: resources.POD_GANGS,
+    Kind.POD: resources.PODS,
+    Kind.SERVICE: resources.SERVICES,
+    Kind.SERVICE_ACCOUNT: resources.SERVICE_ACCOUNTS,
+    Kind.ROLE: resources.ROLES,
+    Kind.ROLE_BINDING: resources.ROLE_BINDINGS,
+    Kind.SECRET: resources.SECRETS,
+    Kind.HPA: resources.HPAS,
+    Kind.WORKLOAD: resources.WORKLOADS,
+    Kind.POD_GROUP: resources.POD_GROUPS,
+    Kind.COMPOSITE_POD_GROUP: resources.COMPOSITE_POD_GROUPS,
+}
+_LOG = logging.getLogger(__name__)
+_REMEMBERED: Final = 10_000
+_encode = msgspec.json.Encoder().encode
+
+
+class ForeignObjectError(ClusterError):
+    """An object of the name that we need exists and belongs to somebody else."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(
+            f"create {kind} {name}",
+            409,
+            "Foreign",
+            f"a {kind} named {name} exists that is not of this PodCliqueSet; delete or rename it",
+        )
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch. `stale` asks for another look, `failures` for one after a while."""
+
+    done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    failures: list[tuple[Action | StatusPatch, ClusterError]] = field(default_factory=list)
+    stale: bool = False
+
+
+class Applier:
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api = api
+        self._store = store
+        self._sent: dict[str, tuple[int, bytes]] = {}
+
+    async def apply(self, namespace: str, actions: Sequence[Action], pace: SlowStart) -> Report:
+        """Send `actions`, sorted by rank. Later ranks wait for earlier ones to succeed."""
+        report = Report()
+        for _, batch in groupby(actions, key=lambda action: action.rank):
+            await self._run(namespace, list(batch), pace, report)
+            if report.failures or report.stale:
+                break
+        return report
+
+    async def write_statuses(self, namespace: str, patches: Iterable[StatusPatch]) -> Report:
+        report = Report()
+        tasks = [self._status(namespace, patch, report) for patch in patches]
+        await asyncio.gather(*tasks)
+        return report
+
+    async def _run(
+        self, namespace: str, batch: list[Action], pace: SlowStart, report: Report
+    ) -> None:
+        if len(batch) == 1:
+            await self._one(namespace, batch[0], pace, report)
+        else:
+            await asyncio.gather(*(self._one(namespace, action, pace, report) for action in batch))
+
+    async def _one(self, namespace: str, action: Action, pace: SlowStart, report: Report) -> None:
+        try:
+            if isinstance(action, Create):
+                async with pace.turn():
+                    if report.failures:
+                        return  # the rest of the batch would meet the same refusal
+                    await self._create(namespace, action, report)
+                    pace.succeeded()
+            elif isinstance(action, Patch):
+                await self._patch(namespace, action, report)
+            else:
+                await self._delete(namespace, action)
+        except ConflictError:
+            report.stale = True
+        except NotFoundError:
+            # The namespace or the owner is going away, or the object is gone already.
+            if not isinstance(action, Create):
+                self._store.forget(action.kind, namespace, action.name, action.uid)
+            report.stale = True
+        except ClusterError as error:
+            if isinstance(error, ForbiddenError | InvalidError):
+                pace.refused()
+            report.failures.append((action, error))
+        else:
+            report.done[type(action).__name__, action.kind] += 1
+
+    async def _create(self, namespace: str, action: Create, report: Report) -> None:
+        owner = self._store.get(action.owner.kind, namespace, action.owner.name)
+        if owner is None or owner.meta.deleting:
+            report.stale = True
+            return
+        api_version = RESOURCES[action.owner.kind].api_version
+        reference = owner_reference(
+            api_version, str(action.owner.kind), action.owner.name, owner.meta.uid
+        )
+        body = action.body | {
+            "metadata": action.body["metadata"] | {"ownerReferences": [reference]}
+        }
+        try:
+            answer = await self._api.create(RESOURCES[action.kind], namespace, _encode(body))
+        except AlreadyExistsError:
+            await self._adopt(namespace, action, owner.meta.uid)
+            return
+        self._store.upsert(action.kind, DECODERS[action.kind](answer))
+
+    async def _adopt(self, namespace: str, action: Create, owner_uid: str) -> None:
+        """Take an object that an earlier try made. Labels that hid it from us are put back."""
+        resource = RESOURCES[action.kind]
+        answer = await self._api.get(resource, namespace, action.name)
+        record = DECODERS[action.kind](answer)
+        if record.meta.owner_uid != owner_uid:
+            raise ForeignObjectError(action.kind, action.name)
+        labels = action.body["metadata"].get("labels", {})
+        if not labels.items() <= record.meta.labels.items():
+            body = _encode({"metadata": {"labels": labels}})
+            answer = await self._api.merge_patch(resource, namespace, action.name, body)
+            record = DECODERS[action.kind](answer)
+        self._store.upsert(action.kind, record)
+
+    async def _patch(self, namespace: str, action: Patch, report: Report) -> None:
+        body = action.body
+        if action.version is not None:
+            metadata = body.get("metadata", {}) | {"resourceVersion": str(action.version)}
+            body = body | {"metadata": metadata}
+        before = self._store.get(action.kind, namespace, action.name)
+        if before is None or before.meta.uid != action.uid:
+            report.stale = True
+            return
+        if self._repeats(action, before):
+            return
+        _LOG.debug("patch", extra={"kind": action.kind, "object": action.name, "why": action.why})
+        answer = await self._api.merge_patch(
+            RESOURCES[action.kind], namespace, action.name, _encode(body)
+        )
+        after = DECODERS[action.kind](answer)
+        self._store.upsert(action.kind, after)
+        self._sent[action.uid] = (after.meta.version, _encode(action.body))
+
+    def _repeats(self, action: Patch, before: Record) -> bool:
+        """Whether this very patch led to this very state: something rewrites what we write.
+
+        Sending it for ever would be a hot loop.
+        """
+        if len(self._sent) > _REMEMBERED:
+            self._sent.clear()
+        known = self._sent.get(action.uid)
+        return known == (before.meta.version, _encode(action.body))
+
+    async def _delete(self, namespace: str, action: Delete) -> None:
+        answer = await self._api.delete(
+            RESOURCES[action.kind], namespace, action.name, uid=action.uid
+        )
+        self._mark_deleted(action, namespace, answer)
+
+    def _mark_deleted(self, action: Delete, namespace: str, answer: bytes) -> None:
+        """From now on the object is going away, whatever the answer looks like."""
+        before = self._store.get(action.kind, namespace, action.name)
+        if before is None or before.meta.uid != action.uid:
+            return
+        version = before.meta.version
+        document = msgspec.json.decode(answer, type=_AnswerJson)
+        if document.kind != "Status":
+            after = DECODERS[action.kind](answer)
+            if after.meta.uid == action.uid and after.meta.deleting:
+                self._store.upsert(action.kind, after)
+                return
+        meta = msgspec.structs.replace(before.meta, deleting=True, version=version + 1)
+        self._store.upsert(action.kind, msgspec.structs.replace(before, meta=meta))
+
+    async def _status(self, namespace: str, patch: StatusPatch, report: Report) -> None:
+        body = patch.body
+        if patch.version is not None:
+            body = body | {"metadata": {"resourceVersion": str(patch.version)}}
+        try:
+            answer = await self._api.merge_patch(
+                RESOURCES[patch.kind], namespace, patch.name, _encode(body), "status"
+            )
+        except ConflictError:
+            report.stale = True
+        except NotFoundError:
+            self._store.forget(patch.kind, namespace, patch.name, patch.uid)
+        except ClusterError as error:
+            report.failures.append((patch, error))
+        else:
+            self._store.upsert(patch.kind, DECODERS[patch.kind](answer))
+            report.done["Status", patch.kind] += 1
+
+
+class _AnswerJson(msgspec.Struct):
+    kind: str = ""
+
+
+def describe(action: Action | StatusPatch, error: ClusterError) -> tuple[str, str]:
+    """Code and text of a failure for `status.lastErrors`, in Grove's form."""
+    verb = {Create: "CREATE", Patch: "SYNC", Delete: "DELETE", StatusPatch: "UPDATE"}[type(action)]
+    code = f"ERR_{verb}_{action.kind.upper()}"
+    text = f"[Operation: Sync, Code: {code}] message: {action.kind} {action.name}: {error.message}"
+    return code, text

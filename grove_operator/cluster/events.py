@@ -1,0 +1,86 @@
+"""Tells users what happened, as Kubernetes Events.
+
+An Event is a courtesy: it is never waited for, a lost one is lost, and the same one is not sent
+twice within ten minutes. A flood of them is cut rather than queued.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from grove_operator.api import labels
+from grove_operator.cluster import resources
+from grove_operator.cluster.applier import RESOURCES
+from grove_operator.cluster.connection import Api
+from grove_operator.errors import ClusterError
+from grove_operator.plan.actions import Event
+
+_LOG = logging.getLogger(__name__)
+_SILENCE: Final = 600.0
+_BACKLOG: Final = 256
+_MESSAGE: Final = 1024
+
+
+class Recorder:
+    """`record` only notes; `run` sends, one at a time."""
+
+    def __init__(self, api: Api, now: Callable[[], str]) -> None:
+        self._api = api
+        self._now = now
+        self._queue: asyncio.Queue[tuple[str, Event]] = asyncio.Queue(_BACKLOG)
+        self._sent: dict[tuple[str, str, str], float] = {}
+
+    def record(self, namespace: str, event: Event) -> None:
+        key = (event.uid, event.reason, event.message)
+        moment = time.monotonic()
+        if moment - self._sent.get(key, -_SILENCE) < _SILENCE:
+            return
+        if len(self._sent) > 4 * _BACKLOG:
+            recent = {k: when for k, when in self._sent.items() if moment - when < _SILENCE}
+            self._sent = recent
+        self._sent[key] = moment
+        try:
+            self._queue.put_nowait((namespace, event))
+        except asyncio.QueueFull:
+            _LOG.debug("event dropped", extra={"reason": event.reason, "object": event.name})
+
+    async def run(self) -> None:
+        while True:
+            namespace, event = await self._queue.get()
+            try:
+                await self._api.create(resources.EVENTS, namespace, self._body(namespace, event))
+            except ClusterError as error:
+                _LOG.debug("event not sent", extra={"error": str(error)})
+
+    def _body(self, namespace: str, event: Event) -> bytes:
+        now = self._now()
+        mark = hashlib.sha256(f"{event.uid}{event.reason}{event.message}{now}".encode())
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{event.name}.{mark.hexdigest()[:16]}",
+                "namespace": namespace,
+            },
+            "involvedObject": {
+                "apiVersion": RESOURCES[event.kind].api_version,
+                "kind": event.kind,
+                "name": event.name,
+                "namespace": namespace,
+                "uid": event.uid,
+            },
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "message": event.message[:_MESSAGE],
+            "source": {"component": labels.MANAGER},
+            "reportingComponent": labels.MANAGER,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        return msgspec.json.encode(body)

@@ -1,0 +1,253 @@
+"""Bytes of an API object in, a record of `observed.py` out.
+
+Pods are the many: they are decoded straight into the few fields that matter. Pod specs inside
+PodCliques are shared between equal ones, for a set repeats the same one in every replica.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from sys import intern
+from typing import Any, Final
+
+import msgspec
+
+from grove_operator.observed import Child, Clique, Kind, Meta, Pod, Record, ScalingGroup
+
+Raw = bytes | msgspec.Raw
+
+
+class _OwnerJson(msgspec.Struct):
+    uid: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class _MetaJson(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = "0"
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: list[str] | None = None
+    owner_references: list[_OwnerJson] | None = None
+
+
+class _ExitJson(msgspec.Struct, rename="camel"):
+    exit_code: int = 0
+
+
+class _LastStateJson(msgspec.Struct):
+    terminated: _ExitJson | None = None
+
+
+class _ContainerJson(msgspec.Struct, rename="camel"):
+    ready: bool = False
+    started: bool | None = None
+    last_state: _LastStateJson | None = None
+
+
+class _ConditionJson(msgspec.Struct):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class _GateJson(msgspec.Struct):
+    name: str = ""
+
+
+class _PodSpecJson(msgspec.Struct, rename="camel"):
+    node_name: str = ""
+    scheduling_gates: list[_GateJson] | None = None
+
+
+class _PodStatusJson(msgspec.Struct, rename="camel"):
+    phase: str = ""
+    conditions: list[_ConditionJson] | None = None
+    container_statuses: list[_ContainerJson] | None = None
+    init_container_statuses: list[_ContainerJson] | None = None
+
+
+class _PodJson(msgspec.Struct):
+    metadata: _MetaJson
+    spec: _PodSpecJson
+    status: _PodStatusJson = msgspec.field(default_factory=_PodStatusJson)
+
+
+class _CliqueSpecJson(msgspec.Struct, rename="camel"):
+    replicas: int = 0
+    role_name: str = ""
+    min_available: int | None = None
+    starts_after: list[str] | None = None
+    pod_spec: msgspec.Raw = msgspec.Raw(b"{}")
+    auto_scaling_config: msgspec.Raw | None = None
+
+
+class _CliqueJson(msgspec.Struct):
+    metadata: _MetaJson
+    spec: _CliqueSpecJson
+    status: dict[str, Any] | None = None
+
+
+class _GroupSpecJson(msgspec.Struct, rename="camel"):
+    replicas: int = 1
+    min_available: int = 1
+    clique_names: list[str] = []
+
+
+class _GroupJson(msgspec.Struct):
+    metadata: _MetaJson
+    spec: _GroupSpecJson
+    status: dict[str, Any] | None = None
+
+
+class _MetaOnlyJson(msgspec.Struct):
+    metadata: _MetaJson
+
+
+_pod = msgspec.json.Decoder(_PodJson).decode
+_clique = msgspec.json.Decoder(_CliqueJson).decode
+_group = msgspec.json.Decoder(_GroupJson).decode
+_meta_only = msgspec.json.Decoder(_MetaOnlyJson).decode
+_any = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _meta(json: _MetaJson) -> Meta:
+    owner = next((item for item in json.owner_references or () if item.controller), None)
+    return Meta(
+        namespace=intern(json.namespace),
+        name=json.name,
+        uid=json.uid,
+        version=int(json.resource_version or 0),
+        generation=json.generation,
+        deleting=json.deletion_timestamp is not None,
+        created=json.creation_timestamp,
+        labels=_interned(json.labels),
+        annotations=_interned(json.annotations),
+        finalizers=tuple(map(intern, json.finalizers or ())),
+        owner_uid=intern(owner.uid) if owner else "",
+        owner_name=intern(owner.name) if owner else "",
+    )
+
+
+def _interned(values: dict[str, str] | None) -> dict[str, str]:
+    """Label keys and most values stand in thousands of objects."""
+    return {intern(key): intern(value) for key, value in values.items()} if values else {}
+
+
+def decode_pod(raw: Raw) -> Pod:
+    json = _pod(raw)
+    ready = scheduled = False
+    verdict = ""
+    for condition in json.status.conditions or ():
+        if condition.type == "Ready":
+            ready = condition.status == "True"
+        elif condition.type == "PodScheduled":
+            scheduled = condition.status == "True"
+            if not scheduled and condition.reason == "Unschedulable":
+                verdict = condition.message
+    failing = started = False
+    if not ready:
+        main = json.status.container_statuses or ()
+        started = any(item.started and not item.ready for item in main)
+        failing = any(map(_failed, [*(json.status.init_container_statuses or ()), *main]))
+    return Pod(
+        meta=_meta(json.metadata),
+        phase=intern(json.status.phase),
+        node=intern(json.spec.node_name),
+        ready=ready,
+        scheduled=scheduled or bool(json.spec.node_name),
+        gates=tuple(intern(gate.name) for gate in json.spec.scheduling_gates or ()),
+        failing=failing,
+        started_unready=started,
+        verdict=verdict,
+    )
+
+
+def _failed(container: _ContainerJson) -> bool:
+    last = container.last_state
+    return last is not None and last.terminated is not None and last.terminated.exit_code != 0
+
+
+@lru_cache(maxsize=1024)
+def _shared(raw: bytes) -> Any:
+    """One object for equal texts. Nobody changes what records hold."""
+    return msgspec.json.decode(raw)
+
+
+def decode_clique(raw: Raw) -> Clique:
+    json = _clique(raw)
+    spec: dict[str, Any] = {
+        "roleName": json.spec.role_name,
+        "podSpec": _shared(bytes(json.spec.pod_spec)),
+    }
+    if json.spec.min_available is not None:
+        spec["minAvailable"] = json.spec.min_available
+    if json.spec.starts_after:
+        spec["startsAfter"] = json.spec.starts_after
+    if json.spec.auto_scaling_config is not None:
+        spec["autoScalingConfig"] = _shared(bytes(json.spec.auto_scaling_config))
+    return Clique(
+        meta=_meta(json.metadata),
+        replicas=json.spec.replicas,
+        spec=spec,
+        status=json.status or {},
+    )
+
+
+def decode_group(raw: Raw) -> ScalingGroup:
+    json = _group(raw)
+    return ScalingGroup(
+        meta=_meta(json.metadata),
+        replicas=json.spec.replicas,
+        min_available=json.spec.min_available,
+        clique_names=tuple(json.spec.clique_names),
+        status=json.status or {},
+    )
+
+
+_DROPPED: Final = ("apiVersion", "kind", "metadata", "status")
+
+
+def decode_child(raw: Raw) -> Child:
+    """An object whose body is compared, its status too."""
+    body = _any(raw)
+    status = body.get("status") or {}
+    meta = msgspec.convert(body["metadata"], _MetaJson)
+    for key in _DROPPED:
+        body.pop(key, None)
+    return Child(meta=_meta(meta), body=body, status=status)
+
+
+def decode_child_without_status(raw: Raw) -> Child:
+    """An object whose status changes often and concerns us never."""
+    child = decode_child(raw)
+    return Child(meta=child.meta, body=child.body)
+
+
+def decode_meta(raw: Raw) -> Child:
+    """An object of which nothing but its being there counts; the data of a Secret is not kept."""
+    return Child(meta=_meta(_meta_only(raw).metadata))
+
+
+DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
+    Kind.SET: decode_child,
+    Kind.SCALING_GROUP: decode_group,
+    Kind.CLIQUE: decode_clique,
+    Kind.GANG: decode_child,
+    Kind.POD: decode_pod,
+    Kind.SERVICE: decode_child_without_status,
+    Kind.SERVICE_ACCOUNT: decode_child_without_status,
+    Kind.ROLE: decode_child_without_status,
+    Kind.ROLE_BINDING: decode_child_without_status,
+    Kind.SECRET: decode_meta,
+    Kind.HPA: decode_child_without_status,
+    Kind.WORKLOAD: decode_child,
+    Kind.POD_GROUP: decode_child,
+    Kind.COMPOSITE_POD_GROUP: decode_child_without_status,
+}

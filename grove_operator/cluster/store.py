@@ -1,0 +1,274 @@
+"""The cache: every object that concerns a PodCliqueSet, filed under set and replica.
+
+Fed by informers and by the answers to our own writes, so that what was written is seen at once.
+Resource versions decide which of two states is newer; objects known to be gone never come back.
+Tells one listener what changed. Decides nothing.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
+
+from grove_operator.api import labels
+from grove_operator.api.names import replica_of
+from grove_operator.observed import Child, Clique, Kind, Pod, Record, ReplicaSnapshot, ScalingGroup
+from grove_operator.policy.placement import pod_index
+
+_TOMBSTONES: Final = 50_000
+"""UIDs of gone objects to remember: more than can be under way at once."""
+_SET_LEVEL: Final = frozenset(
+    {Kind.SERVICE_ACCOUNT, Kind.ROLE, Kind.ROLE_BINDING, Kind.SECRET, Kind.WORKLOAD}
+)
+_NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA})
+"""Kinds without a replica index label: their names tell."""
+WHOLE_SET: Final = -1
+"""In place of a replica index: the set itself."""
+
+
+class Family(NamedTuple):
+    """Namespace and name of a PodCliqueSet."""
+
+    namespace: str
+    name: str
+
+
+class Place(NamedTuple):
+    """Where an object is filed."""
+
+    family: Family
+    replica: int
+
+
+T = TypeVar("T")
+Listener = Callable[[Place, Kind, Record | None, Record | None], None]
+"""Called with the place, the kind, and the record before and after; None if there is none."""
+
+
+@dataclass(slots=True)
+class _Files:
+    """Objects of one replica, or of the set itself."""
+
+    children: dict[Kind, dict[str, Record]] = field(default_factory=dict)
+    pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
+    departed: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.children.values()) and not self.pods
+
+
+class Store:
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._files: dict[Family, dict[int, _Files]] = {}
+        self._objects: dict[Kind, dict[tuple[str, str], tuple[Place, Record]]] = {
+            kind: {} for kind in Kind
+        }
+        self._gone: OrderedDict[str, None] = OrderedDict()
+
+    # --- what informers and writes tell us -------------------------------------------------
+
+    def upsert(self, kind: Kind, record: Record) -> None:
+        """Take a state of an object, unless a newer one or its end is known."""
+        meta = record.meta
+        key = (meta.namespace, meta.name)
+        known = self._objects[kind].get(key)
+        if meta.uid in self._gone or (known and known[1].meta.version >= meta.version):
+            return
+        place = _place_of(kind, record)
+        old = known[1] if known else None
+        if known:
+            self._unfile(kind, *known, departed=known[1].meta.uid != meta.uid)
+        self._objects[kind][key] = (place, record)
+        self._file(kind, place, record)
+        if known and known[0] != place:
+            self._listener(known[0], kind, old, None)
+        if old is None or _differs(old, record):
+            self._listener(place, kind, old, record)
+
+    def delete(self, kind: Kind, record: Record) -> None:
+        """Take an object's end; that of an earlier object of the same name changes nothing."""
+        meta = record.meta
+        self.forget(kind, meta.namespace, meta.name, meta.uid)
+        self._bury(meta.uid)
+
+    def forget(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Drop an object that a request has shown to be gone."""
+        known = self._objects[kind].get((namespace, name))
+        if known is None or known[1].meta.uid != uid:
+            return
+        self._bury(uid)
+        place, record = known
+        del self._objects[kind][(namespace, name)]
+        self._unfile(kind, place, record, departed=True)
+        self._listener(place, kind, record, None)
+
+    def replace(self, kind: Kind, records: Iterable[Record], version: str) -> None:
+        """Take a complete list. What it lacks is gone, unless it is younger than the list."""
+        listed = set()
+        for record in records:
+            listed.add((record.meta.namespace, record.meta.name))
+            self.upsert(kind, record)
+        limit = int(version or 0)
+        missing = [
+            record
+            for key, (_, record) in self._objects[kind].items()
+            if key not in listed and record.meta.version <= limit
+        ]
+        for record in missing:
+            self.delete(kind, record)
+
+    # --- what planning asks ----------------------------------------------------------------
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Record | None:
+        known = self._objects[kind].get((namespace, name))
+        return known[1] if known else None
+
+    def the_set(self, family: Family) -> Child | None:
+        record = self.get(Kind.SET, family.namespace, family.name)
+        return record if isinstance(record, Child) else None
+
+    def count(self, kind: Kind) -> int:
+        return len(self._objects[kind])
+
+    def families(self) -> Iterator[Family]:
+        """All sets of which anything exists."""
+        yield from list(self._files)
+
+    def replicas(self, family: Family) -> list[int]:
+        """Indices of the replicas of which anything exists."""
+        return sorted(index for index in self._files.get(family, ()) if index != WHOLE_SET)
+
+    def set_children(self, family: Family) -> Mapping[Kind, Mapping[str, Child]]:
+        files = self._files.get(family, {}).get(WHOLE_SET, _Files())
+        return {
+            kind: {name: item for name, item in found.items() if isinstance(item, Child)}
+            for kind, found in files.children.items()
+            if kind is not Kind.SET
+        }
+
+    def snapshot(self, family: Family, replica: int) -> ReplicaSnapshot:
+        """A picture of one replica that later changes do not touch."""
+        files = self._files.get(family, {}).get(replica)
+        if files is None:
+            return ReplicaSnapshot()
+        children = files.children
+        return ReplicaSnapshot(
+            cliques=_only(children.get(Kind.CLIQUE), Clique),
+            groups=_only(children.get(Kind.SCALING_GROUP), ScalingGroup),
+            pods={clique: tuple(pods.values()) for clique, pods in files.pods.items()},
+            gangs=_only(children.get(Kind.GANG), Child),
+            services=_only(children.get(Kind.SERVICE), Child),
+            hpas=_only(children.get(Kind.HPA), Child),
+            pod_groups=_only(children.get(Kind.POD_GROUP), Child),
+            composite_groups=_only(children.get(Kind.COMPOSITE_POD_GROUP), Child),
+            departed={clique: dict(gone) for clique, gone in files.departed.items()},
+        )
+
+    # --- filing ----------------------------------------------------------------------------
+
+    def _file(self, kind: Kind, place: Place, record: Record) -> None:
+        replicas = self._files.setdefault(place.family, {})
+        files = replicas.get(place.replica)
+        if files is None:
+            files = replicas[place.replica] = _Files()
+        if isinstance(record, Pod):
+            clique = _clique_of(record)
+            files.pods.setdefault(clique, {})[record.meta.name] = record
+        else:
+            files.children.setdefault(kind, {})[record.meta.name] = record
+
+    def _unfile(self, kind: Kind, place: Place, record: Record, *, departed: bool) -> None:
+        replicas = self._files[place.family]
+        files = replicas[place.replica]
+        name = record.meta.name
+        if isinstance(record, Pod):
+            clique = _clique_of(record)
+            pods = files.pods[clique]
+            del pods[name]
+            if not pods:
+                del files.pods[clique]
+            index = pod_index(record)
+            if departed and index is not None:
+                files.departed.setdefault(clique, {})[index] = record.meta.uid
+        else:
+            del files.children[kind][name]
+            if kind is Kind.CLIQUE and departed:
+                files.departed.pop(name, None)
+        if files.empty:
+            del replicas[place.replica]
+            if not replicas:
+                del self._files[place.family]
+
+    def _bury(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+
+
+class KindSink:
+    """What an informer of one kind feeds."""
+
+    def __init__(self, store: Store, kind: Kind) -> None:
+        self._store = store
+        self._kind = kind
+
+    def upsert(self, record: Record) -> None:
+        self._store.upsert(self._kind, record)
+
+    def delete(self, record: Record) -> None:
+        self._store.delete(self._kind, record)
+
+    def replace(self, records: list[Record], resource_version: str) -> None:
+        self._store.replace(self._kind, records, resource_version)
+
+
+def _only(records: Mapping[str, Record] | None, kind: type[T]) -> dict[str, T]:
+    return {name: item for name, item in (records or {}).items() if isinstance(item, kind)}
+
+
+def _clique_of(pod: Pod) -> str:
+    return pod.meta.owner_name or pod.meta.labels.get(labels.PODCLIQUE, "")
+
+
+def _place_of(kind: Kind, record: Record) -> Place:
+    meta = record.meta
+    if kind is Kind.SET:
+        return Place(Family(meta.namespace, meta.name), WHOLE_SET)
+    family = Family(meta.namespace, meta.labels.get(labels.PART_OF, ""))
+    if kind in _SET_LEVEL:
+        return Place(family, WHOLE_SET)
+    index: int | None = None
+    if kind in _NAMED_BY_REPLICA:
+        index = replica_of(family.name, meta.name)
+    else:
+        text = meta.labels.get(labels.REPLICA_INDEX, "")
+        if text.isascii() and text.isdigit():
+            index = int(text)
+    return Place(family, WHOLE_SET if index is None else index)
+
+
+def _differs(old: Record, new: Record) -> bool:
+    """Whether anything but the version changed; most pod events change nothing that counts."""
+    if isinstance(old, Pod) and isinstance(new, Pod):
+        return _facts(old) != _facts(new)
+    return True
+
+
+def _facts(pod: Pod) -> tuple[object, ...]:
+    meta = pod.meta
+    return (
+        meta.uid,
+        meta.deleting,
+        meta.labels,
+        meta.owner_uid,
+        pod.phase,
+        pod.node,
+        pod.ready,
+        pod.scheduled,
+        pod.gates,
+        pod.failing,
+        pod.started_unready,
+        pod.verdict,
+    )

@@ -1,0 +1,226 @@
+"""A PodCliqueSet made ready for planning: what is the same for all its replicas, worked out once.
+
+Made anew when the set's generation, labels or annotations change, then shared by the passes over
+all replicas. Everything downstream reads this instead of the models.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grove_operator.api import labels
+from grove_operator.api.podclique import AutoScalingConfig
+from grove_operator.api.podcliqueset import (
+    CliqueTemplate,
+    PodCliqueSet,
+    ScalingGroupConfig,
+    StartupType,
+)
+from grove_operator.desired.environment import group_environment, with_environment
+from grove_operator.desired.fingerprint import generation_hash, pod_template_hash
+
+_MIRROR_NOT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+
+
+@dataclass(frozen=True, slots=True)
+class CliqueBlueprint:
+    """One clique template. `spec` is a PodClique's spec without `replicas` and `startsAfter`."""
+
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: Mapping[str, Any]
+    replicas: int
+    min_available: int
+    pod_hash: str
+    scheduler: str
+    group: str | None
+    starts_after: tuple[str, ...]
+    """Names of the cliques that it starts after, by the rule of the set's startup type."""
+    scaling: AutoScalingConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBlueprint:
+    """One scaling group of the template, with its cliques in the order that the user gave."""
+
+    name: str
+    annotations: Mapping[str, str]
+    replicas: int
+    min_available: int
+    cliques: tuple[CliqueBlueprint, ...]
+    scaling: AutoScalingConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetBlueprint:
+    """The whole set. `mirrored_*` are the set's own labels and annotations that its gangs carry."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    replicas: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    priority_class: str
+    publish_not_ready: bool
+    generation_hash: str
+    constrained: bool
+    """Whether any topology constraint is given."""
+    mirrored_labels: Mapping[str, str]
+    mirrored_annotations: Mapping[str, str]
+    standalone: tuple[CliqueBlueprint, ...]
+    groups: tuple[GroupBlueprint, ...]
+    by_name: Mapping[str, CliqueBlueprint]
+
+    @property
+    def pair(self) -> dict[str, str]:
+        return labels.default_pair(self.name)
+
+    @property
+    def scheduler(self) -> str:
+        """The one scheduler of all cliques: the first that is named, else the default one."""
+        return next(
+            (clique.scheduler for clique in self.by_name.values() if clique.scheduler),
+            labels.DEFAULT_SCHEDULER,
+        )
+
+    def group(self, name: str) -> GroupBlueprint:
+        return next(group for group in self.groups if group.name == name)
+
+
+def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
+    """Prepare a set that `api.parsing` has found sound."""
+    template, meta = pcs.spec.template, pcs.metadata
+    cliques = {
+        clique.name: _clique(pcs, index, clique) for index, clique in enumerate(template.cliques)
+    }
+    groups = tuple(_group(pcs, config, cliques) for config in template.pod_clique_scaling_groups)
+    constraints = [
+        template.topology_constraint,
+        *(clique.topology_constraint for clique in template.cliques),
+        *(group.topology_constraint for group in template.pod_clique_scaling_groups),
+    ]
+    return SetBlueprint(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+        replicas=pcs.spec.replicas,
+        deleting=meta.deletion_timestamp is not None,
+        finalizers=tuple(meta.finalizers),
+        priority_class=template.priority_class_name,
+        publish_not_ready=template.headless_service_config.publish_not_ready_addresses,
+        generation_hash=generation_hash(clique.pod_hash for clique in cliques.values()),
+        constrained=any(item is not None and item.referenced_domains for item in constraints),
+        mirrored_labels=_mirrored(meta.labels),
+        mirrored_annotations=_mirrored(meta.annotations),
+        standalone=tuple(clique for clique in cliques.values() if clique.group is None),
+        groups=groups,
+        by_name=cliques,
+    )
+
+
+def _mirrored(values: Mapping[str, str]) -> dict[str, str]:
+    """All but `grove.io/` keys, and but the applied manifest, which would double every gang."""
+    return {
+        key: value
+        for key, value in values.items()
+        if not key.startswith(f"{labels.GROVE_GROUP}/") and key not in _MIRROR_NOT
+    }
+
+
+def _clique(pcs: PodCliqueSet, index: int, clique: CliqueTemplate) -> CliqueBlueprint:
+    template, spec = pcs.spec.template, clique.spec
+    group = template.group_of(clique.name)
+    annotations = {
+        key: value for key, value in clique.annotations.items() if key != labels.TOPOLOGY_NAME
+    }
+    pod_spec = spec.pod_spec
+    if group is not None:
+        pod_spec = with_environment(pod_spec, group_environment(_group_pods(pcs, group)))
+    body: dict[str, Any] = {
+        "roleName": spec.role_name,
+        "minAvailable": spec.effective_min_available,
+        "podSpec": pod_spec,
+    }
+    if spec.auto_scaling_config is not None:
+        body["autoScalingConfig"] = spec.auto_scaling_config.as_dict()
+    return CliqueBlueprint(
+        name=clique.name,
+        labels=clique.labels,
+        annotations=annotations,
+        spec=body,
+        replicas=spec.effective_replicas,
+        min_available=spec.effective_min_available,
+        pod_hash=pod_template_hash(
+            clique.labels, clique.annotations, spec.pod_spec, template.priority_class_name
+        ),
+        scheduler=str(spec.pod_spec.get("schedulerName") or ""),
+        group=group.name if group else None,
+        starts_after=_starts_after(pcs, index, clique),
+        scaling=spec.auto_scaling_config,
+    )
+
+
+def _group_pods(pcs: PodCliqueSet, group: ScalingGroupConfig) -> int:
+    """Pods of one group replica by the template, which engines read as their world size."""
+    members = (pcs.spec.template.clique(name) for name in group.clique_names)
+    return sum(member.spec.effective_replicas for member in members if member)
+
+
+def _starts_after(pcs: PodCliqueSet, index: int, clique: CliqueTemplate) -> tuple[str, ...]:
+    match pcs.spec.template.clique_startup_type:
+        case StartupType.ANY_ORDER:
+            return ()
+        case StartupType.IN_ORDER:
+            return (pcs.spec.template.cliques[index - 1].name,) if index else ()
+        case StartupType.EXPLICIT:
+            return tuple(clique.spec.starts_after)
+
+
+def _group(
+    pcs: PodCliqueSet, config: ScalingGroupConfig, cliques: Mapping[str, CliqueBlueprint]
+) -> GroupBlueprint:
+    annotations = dict(config.annotations)
+    inherited = pcs.metadata.annotations.get(labels.MNNVL_GROUP)
+    if inherited is not None:
+        annotations.setdefault(labels.MNNVL_GROUP, inherited)
+    return GroupBlueprint(
+        name=config.name,
+        annotations=annotations,
+        replicas=config.replicas,
+        min_available=config.min_available,
+        cliques=tuple(cliques[name] for name in config.clique_names),
+        scaling=config.scale_config,
+    )
+
+
+def owner_reference(api_version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
+    """A controlling owner reference, as on everything that we make."""
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def child_metadata(
+    blueprint: SetBlueprint, name: str, component: str, extra: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Name, namespace and the labels that every child carries, `extra` ones on top."""
+    return {
+        "name": name,
+        "namespace": blueprint.namespace,
+        "labels": blueprint.pair
+        | {labels.NAME: name.replace(":", "-"), labels.COMPONENT: component}
+        | dict(extra or {}),
+    }
+
+
+def replica_label(replica: int) -> dict[str, str]:
+    return {labels.REPLICA_INDEX: str(replica)}

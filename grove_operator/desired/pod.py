@@ -1,0 +1,66 @@
+"""Pods: the user's pod spec with its place in the set written in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grove_operator.api import labels, names
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.desired.environment import pod_environment, with_environment
+from grove_operator.desired.expansion import CliqueSlot
+from grove_operator.desired.podclique import clique_labels
+
+
+def pod_labels(
+    blueprint: SetBlueprint, slot: CliqueSlot, replica: int, pod_index: int
+) -> dict[str, str]:
+    """The PodClique's labels, and the pod's own place."""
+    return clique_labels(blueprint, slot, replica) | {
+        labels.PODCLIQUE: slot.name,
+        labels.POD_INDEX: str(pod_index),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """What the pods of one PodClique have in common. `gated` holds them back from the scheduler."""
+
+    blueprint: SetBlueprint
+    slot: CliqueSlot
+    replica: int
+    gated: bool
+    placement: Mapping[str, Any]
+    """Fields of the pod spec that the scheduler's backend asks for."""
+
+    def build(self, pod_index: int, name: str) -> dict[str, Any]:
+        blueprint, slot = self.blueprint, self.slot
+        metadata: dict[str, Any] = {
+            "name": name,
+            "generateName": f"{slot.name}-",
+            "namespace": blueprint.namespace,
+            "labels": pod_labels(blueprint, slot, self.replica, pod_index),
+        }
+        if slot.blueprint.annotations:
+            metadata["annotations"] = dict(slot.blueprint.annotations)
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": self._spec(pod_index),
+        }
+
+    def _spec(self, pod_index: int) -> dict[str, Any]:
+        blueprint, slot = self.blueprint, self.slot
+        service = names.replica_name(blueprint.name, self.replica)
+        address = names.service_address(blueprint.name, self.replica, blueprint.namespace)
+        spec = with_environment(
+            slot.blueprint.spec["podSpec"],
+            pod_environment(blueprint.name, self.replica, slot.name, address),
+        )
+        spec.pop("schedulingGates", None)
+        if self.gated:
+            spec["schedulingGates"] = [{"name": labels.GATE}]
+        spec["schedulerName"] = blueprint.scheduler
+        spec["hostname"] = names.hostname(slot.name, pod_index)
+        spec["subdomain"] = service
+        return spec | dict(self.placement)

@@ -1,0 +1,195 @@
+"""Every metric of the operator: its name, labels, unit and help text.
+
+Owns one registry, so that tests and a second process never share numbers. Labels are bounded
+(kind, verb, code, outcome, reason), never an object's name. The helper functions count and
+observe; they decide nothing. Called by `cluster/` and `operator/`; imports nothing of ours.
+"""
+
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+_FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SLOW: Final = (0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+_RECONCILES: Final = Counter(
+    "grove_operator_reconcile_total",
+    "Finished reconcile passes, by the kind of the root object and how the pass ended.",
+    ("kind", "outcome"),
+    registry=REGISTRY,
+)
+_RECONCILE_SECONDS: Final = Histogram(
+    "grove_operator_reconcile_duration_seconds",
+    "How long one reconcile pass took, from snapshot to status.",
+    ("kind",),
+    buckets=_SLOW,
+    registry=REGISTRY,
+)
+_ERRORS: Final = Counter(
+    "grove_operator_errors_total",
+    "Errors met while working on an object, by its kind and the reason.",
+    ("kind", "reason"),
+    registry=REGISTRY,
+)
+_QUEUE_DEPTH: Final = Gauge(
+    "grove_operator_queue_depth_keys",
+    "Keys that are ready and wait for a worker.",
+    registry=REGISTRY,
+)
+_QUEUE_WAIT: Final = Histogram(
+    "grove_operator_queue_wait_seconds",
+    "How long a ready key waited for a worker.",
+    buckets=_SLOW,
+    registry=REGISTRY,
+)
+_QUEUE_WORK: Final = Histogram(
+    "grove_operator_queue_work_seconds",
+    "How long a worker was busy with one key.",
+    buckets=_SLOW,
+    registry=REGISTRY,
+)
+_QUEUE_RETRIES: Final = Counter(
+    "grove_operator_queue_retries_total",
+    "Keys put back with back-off after a failure.",
+    registry=REGISTRY,
+)
+_API_REQUESTS: Final = Counter(
+    "grove_operator_api_requests_total",
+    "Requests to the API server, by verb, kind (with its subresource) and HTTP code; "
+    "code 0 means that no answer came.",
+    ("verb", "kind", "code"),
+    registry=REGISTRY,
+)
+_API_SECONDS: Final = Histogram(
+    "grove_operator_api_request_duration_seconds",
+    "How long one request to the API server took, without the waits between tries.",
+    ("verb",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+_API_RETRIES: Final = Counter(
+    "grove_operator_api_retries_total",
+    "Requests to the API server that were sent again, by verb and HTTP code.",
+    ("verb", "code"),
+    registry=REGISTRY,
+)
+_INFORMER_AGE: Final = Gauge(
+    "grove_operator_informer_age_seconds",
+    "Time since the watch of this kind last heard anything from the API server.",
+    ("kind",),
+    registry=REGISTRY,
+)
+_INFORMER_OBJECTS: Final = Gauge(
+    "grove_operator_informer_objects",
+    "Objects of this kind held in the cache.",
+    ("kind",),
+    registry=REGISTRY,
+)
+_INFORMER_EVENTS: Final = Counter(
+    "grove_operator_informer_events_total",
+    "Watch events received, by kind and type.",
+    ("kind", "type"),
+    registry=REGISTRY,
+)
+_INFORMER_RESTARTS: Final = Counter(
+    "grove_operator_informer_restarts_total",
+    "Times that a watch ended and was opened again, by kind and reason.",
+    ("kind", "reason"),
+    registry=REGISTRY,
+)
+_LEADER: Final = Gauge(
+    "grove_operator_leader",
+    "1 while this process leads, 0 while it stands by.",
+    registry=REGISTRY,
+)
+_LEADER_TRANSITIONS: Final = Counter(
+    "grove_operator_leader_transitions_total",
+    "Times that this process became or ceased to be the leader.",
+    registry=REGISTRY,
+)
+
+_request_children: dict[tuple[str, str, int], Counter] = {}
+_second_children: dict[str, Histogram] = {}
+
+
+def count_reconcile(kind: str, outcome: str, seconds: float) -> None:
+    _RECONCILES.labels(kind, outcome).inc()
+    _RECONCILE_SECONDS.labels(kind).observe(seconds)
+
+
+def count_error(kind: str, reason: str) -> None:
+    _ERRORS.labels(kind, reason).inc()
+
+
+def set_queue_depth(keys: int) -> None:
+    _QUEUE_DEPTH.set(keys)
+
+
+def observe_queue_wait(seconds: float) -> None:
+    _QUEUE_WAIT.observe(seconds)
+
+
+def observe_queue_work(seconds: float) -> None:
+    _QUEUE_WORK.observe(seconds)
+
+
+def count_queue_retry() -> None:
+    _QUEUE_RETRIES.inc()
+
+
+def count_request(verb: str, kind: str, code: int, seconds: float) -> None:
+    """Count one request. `kind` may carry a subresource, as in `PodClique/status`."""
+    key = (verb, kind, code)
+    child = _request_children.get(key)
+    if child is None:  # labels() takes a lock and builds strings; this path runs per request
+        child = _request_children[key] = _API_REQUESTS.labels(verb, kind, str(code))
+        _second_children.setdefault(verb, _API_SECONDS.labels(verb))
+    child.inc()
+    _second_children[verb].observe(seconds)
+
+
+def count_request_retry(verb: str, code: int) -> None:
+    _API_RETRIES.labels(verb, str(code)).inc()
+
+
+def set_informer_age(kind: str, seconds: float) -> None:
+    _INFORMER_AGE.labels(kind).set(seconds)
+
+
+def set_informer_objects(kind: str, objects: int) -> None:
+    _INFORMER_OBJECTS.labels(kind).set(objects)
+
+
+def count_informer_events(kind: str, event_type: str, events: int) -> None:
+    _INFORMER_EVENTS.labels(kind, event_type).inc(events)
+
+
+def count_informer_restart(kind: str, reason: str) -> None:
+    _INFORMER_RESTARTS.labels(kind, reason).inc()
+
+
+def set_leader(leads: bool) -> None:
+    _LEADER.set(1 if leads else 0)
+
+
+def count_leader_transition() -> None:
+    _LEADER_TRANSITIONS.inc()
+
+
+def render() -> bytes:
+    """Give all metrics in the Prometheus text format."""
+    return generate_latest(REGISTRY)

@@ -1,0 +1,144 @@
+"""What exists: small frozen records of the objects that make up one PodCliqueSet.
+
+Types only, no fetching. `cluster/` decodes API objects into these records and takes snapshots;
+planning reads them. A record holds what some rule needs and nothing else, for there may be ten
+thousand pods.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The kinds that a PodCliqueSet consists of."""
+
+    SET = "PodCliqueSet"
+    SCALING_GROUP = "PodCliqueScalingGroup"
+    CLIQUE = "PodClique"
+    GANG = "PodGang"
+    POD = "Pod"
+    SERVICE = "Service"
+    SERVICE_ACCOUNT = "ServiceAccount"
+    ROLE = "Role"
+    ROLE_BINDING = "RoleBinding"
+    SECRET = "Secret"  # noqa: S105 - a kind, not a secret
+    HPA = "HorizontalPodAutoscaler"
+    WORKLOAD = "Workload"
+    POD_GROUP = "PodGroup"
+    COMPOSITE_POD_GROUP = "CompositePodGroup"
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """Metadata of any object. `version` is the resource version as a number, to compare by age."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    generation: int = 0
+    deleting: bool = False
+    created: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    finalizers: tuple[str, ...] = ()
+    owner_uid: str = ""
+    owner_name: str = ""
+
+
+class Pod(msgspec.Struct, frozen=True, kw_only=True):
+    """One pod. `gates` are its scheduling gates, `verdict` why the scheduler cannot place it."""
+
+    meta: Meta
+    phase: str = ""
+    node: str = ""
+    ready: bool = False
+    scheduled: bool = False
+    gates: tuple[str, ...] = ()
+    failing: bool = False
+    """Not ready, and a container of it ended with an error the last time that it ran."""
+    started_unready: bool = False
+    """Not ready, though a container has started."""
+    verdict: str = ""
+
+
+class Clique(msgspec.Struct, frozen=True, kw_only=True):
+    meta: Meta
+    replicas: int
+    spec: dict[str, Any]
+    """The spec without `replicas`; equal specs share one object."""
+    status: dict[str, Any] = {}
+
+
+class ScalingGroup(msgspec.Struct, frozen=True, kw_only=True):
+    meta: Meta
+    replicas: int
+    min_available: int
+    clique_names: tuple[str, ...]
+    status: dict[str, Any] = {}
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """Any other object. `body` is all of it but apiVersion, kind, metadata and status."""
+
+    meta: Meta
+    body: dict[str, Any] = {}
+    status: dict[str, Any] = {}
+
+
+Record = Pod | Clique | ScalingGroup | Child
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSnapshot:
+    """The family of one PodCliqueSet replica, each kind by object name; pods by PodClique."""
+
+    cliques: Mapping[str, Clique] = field(default_factory=dict)
+    groups: Mapping[str, ScalingGroup] = field(default_factory=dict)
+    pods: Mapping[str, tuple[Pod, ...]] = field(default_factory=dict)
+    gangs: Mapping[str, Child] = field(default_factory=dict)
+    services: Mapping[str, Child] = field(default_factory=dict)
+    hpas: Mapping[str, Child] = field(default_factory=dict)
+    pod_groups: Mapping[str, Child] = field(default_factory=dict)
+    composite_groups: Mapping[str, Child] = field(default_factory=dict)
+    departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """By PodClique and pod index: UID of the last pod that held the index and is gone."""
+
+    def children(self, kind: Kind) -> Mapping[str, Clique | ScalingGroup | Child]:
+        """One kind but pods, by name."""
+        by_kind: dict[Kind, Mapping[str, Clique | ScalingGroup | Child]] = {
+            Kind.CLIQUE: self.cliques,
+            Kind.SCALING_GROUP: self.groups,
+            Kind.GANG: self.gangs,
+            Kind.SERVICE: self.services,
+            Kind.HPA: self.hpas,
+            Kind.POD_GROUP: self.pod_groups,
+            Kind.COMPOSITE_POD_GROUP: self.composite_groups,
+        }
+        return by_kind[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSummary:
+    """What the set's own status needs to know of one replica."""
+
+    available: bool = False
+    updated: bool = False
+    gangs: tuple[tuple[str, str], ...] = ()
+    """Name and phase of each PodGang."""
+    problem: str = ""
+    """Why the last pass over the replica failed; empty if it did not."""
+    problem_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetSnapshot:
+    """What belongs to the PodCliqueSet as a whole, and a summary of each replica that exists."""
+
+    children: Mapping[Kind, Mapping[str, Child]]
+    replicas: Mapping[int, ReplicaSummary]
+    available: int = 0
+    updated: int = 0

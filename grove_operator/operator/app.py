@@ -1,0 +1,273 @@
+"""The composition root: settings in, a running operator out.
+
+The only place that knows which parts there are and how they hang together. Caches fill on every
+replica; only the leader takes keys from the queue.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+from grove_operator import __version__, metrics
+from grove_operator.api import labels
+from grove_operator.cluster.applier import RESOURCES, Applier
+from grove_operator.cluster.config import ClientOptions, own_namespace
+from grove_operator.cluster.connection import Api
+from grove_operator.cluster.discovery import Discovery, Served, is_served
+from grove_operator.cluster.election import Elector, LeaseOptions
+from grove_operator.cluster.events import Recorder
+from grove_operator.cluster.informer import Informer
+from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses, decode_name
+from grove_operator.cluster.records import DECODERS
+from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
+from grove_operator.errors import GroveError, SettingsError
+from grove_operator.observed import Kind, Record
+from grove_operator.operator.logs import configure
+from grove_operator.operator.probes import Address, Check, Probes, is_alive, is_synced
+from grove_operator.operator.queue import WorkQueue
+from grove_operator.operator.reconcile import Key, Pace, Reconciler
+from grove_operator.operator.shell import Shell
+from grove_operator.operator.supervisor import (
+    EXIT_CONFIGURATION,
+    EXIT_INIT,
+    EXIT_RUN,
+    Supervisor,
+)
+from grove_operator.scheduling.native import Capabilities
+from grove_operator.settings import Settings, load_settings
+
+_LOG = logging.getLogger(__name__)
+_MANAGED: Final = f"{labels.MANAGED_BY}={labels.MANAGER}"
+_NATIVE: Final = (Kind.WORKLOAD, Kind.POD_GROUP, Kind.COMPOSITE_POD_GROUP)
+"""Kinds that the cluster may or may not serve."""
+
+AnyInformer = Informer[Any]
+
+
+def main(config: Path | None, kubeconfig: str | None, env: Mapping[str, str] = os.environ) -> int:
+    """Run until told to stop; gives the exit code."""
+    configure("info", "json")
+    try:
+        settings = load_settings(config, env)
+    except SettingsError as error:
+        _LOG.error("the configuration is wrong", extra={"why": str(error)})
+        return EXIT_CONFIGURATION
+    configure(settings.log_level, settings.log_format)
+    for key in settings.unknown_keys:
+        _LOG.warning("unknown key in the configuration file", extra={"key": key})
+    # Records live long and hold no cycles: look for garbage seldom.
+    gc.set_threshold(50_000, 20, 50)
+    return uvloop.run(_run(settings, kubeconfig))
+
+
+async def _run(settings: Settings, kubeconfig: str | None) -> int:
+    client = settings.runtime_client_connection
+    options = ClientOptions(
+        kubeconfig=kubeconfig,
+        max_in_flight=client.max_in_flight,
+        qps=client.qps,
+        burst=client.burst,
+        timeout=client.request_timeout,
+    )
+    try:
+        api = await Api.connect(options)
+    except GroveError as error:
+        _LOG.error("cannot start", extra={"why": str(error)})
+        return EXIT_INIT
+    async with api:
+        operator = Operator(api, settings, options)
+        try:
+            await operator.listen()
+        except OSError as error:
+            _LOG.error("cannot listen", extra={"why": str(error)})
+            return EXIT_INIT
+        _LOG.info("starting", extra={"version": __version__})
+        return await operator.run()
+
+
+class Operator:
+    """All parts of one process."""
+
+    def __init__(self, api: Api, settings: Settings, options: ClientOptions) -> None:
+        self.settings = settings
+        self.store = Store(self._changed)
+        self.queue: WorkQueue[Key] = WorkQueue(
+            tenant=lambda key: key.family, stuck_after=settings.server.health_probes.stuck_after
+        )
+        self.recorder = Recorder(api, _now)
+        pace = Pace(quiet=settings.status.quiet_period, longest=settings.status.max_delay)
+        self.reconciler = Reconciler(
+            self.store, Applier(api, self.store), self.queue, self.recorder, _now, pace
+        )
+        self.informers = {kind: self._informer(api, kind) for kind in Kind}
+        self.priorities = PriorityClasses(self._offer)
+        self.priority_informer: AnyInformer = Informer(
+            api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
+        )
+        self.shell = Shell(api.credentials, self._look_at_set, lambda _: None)
+        self.discovery = Discovery(api, self._discovered)
+        self.served = {kind: asyncio.Event() for kind in _NATIVE}
+        self.elector = Elector(api, self._lease(options))
+        self.probes = Probes(before_scrape=self._measure)
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
+
+    def _changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
+        self.reconciler.changed(place, kind, old, new)
+
+    # --- parts -----------------------------------------------------------------------------
+
+    def _informer(self, api: Api, kind: Kind) -> AnyInformer:
+        cache = self.settings.cache
+        return Informer(
+            api,
+            RESOURCES[kind],
+            decode=DECODERS[kind],
+            sink=KindSink(self.store, kind),
+            label_selector=None if kind is Kind.SET else _MANAGED,
+            page_size=cache.page_size,
+            inactivity=cache.inactivity_timeout,
+            relist=cache.relist_interval,
+        )
+
+    def _lease(self, options: ClientOptions) -> LeaseOptions:
+        election = self.settings.leader_election
+        return LeaseOptions(
+            name=election.resource_name,
+            namespace=election.resource_namespace or own_namespace(options),
+            duration=election.lease_duration,
+            renew_deadline=election.renew_deadline,
+            retry_period=election.retry_period,
+        )
+
+    async def listen(self) -> None:
+        """Open the probes first, so that a process that waits for something says so."""
+        always = [informer for kind, informer in self.informers.items() if kind not in _NATIVE]
+        always.append(self.priority_informer)
+        self.probes.live = [
+            *map(is_alive, always),
+            Check("queue", self.queue.stuck),
+        ]
+        self.probes.ready = [
+            *map(is_synced, always),
+            Check("discovery", lambda: None if self.discovery.known.is_set() else "not yet done"),
+        ]
+        server = self.settings.server
+        await self.probes.start(
+            Address(server.health_probes.port, server.health_probes.bind_address),
+            Address(server.metrics.port, server.metrics.bind_address),
+        )
+
+    async def run(self) -> int:
+        supervisor = self.supervisor
+        for kind, informer in self.informers.items():
+            run = partial(self._inform_if_served, kind) if kind in _NATIVE else informer.run
+            supervisor.add(f"informer {kind}", run)
+        supervisor.add("informer PriorityClass", self.priority_informer.run)
+        supervisor.add("discovery", self.discovery.run)
+        supervisor.add("kopf", lambda: self.shell.run(supervisor.stopping))
+        supervisor.add("events", self.recorder.run)
+        if self.settings.leader_election.enabled:
+            supervisor.add("election", self.elector.run)
+        supervisor.add("reconcile", self._work)
+        supervisor.at_stop("reconcile", self._drain)
+        supervisor.at_stop("election", self.elector.release)
+        try:
+            return await supervisor.run()
+        finally:
+            await self.probes.close()
+
+    async def _inform_if_served(self, kind: Kind) -> None:
+        await self.served[kind].wait()
+        informer = self.informers[kind]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(informer.run(), name=f"informer {kind}")
+            await informer.synced.wait()
+            self._offer()
+
+    async def _work(self) -> None:
+        """Reconcile once caches are filled and this process leads."""
+        await self.discovery.known.wait()
+        for kind, informer in self.informers.items():
+            if kind not in self.served or self.served[kind].is_set():
+                await informer.synced.wait()
+        await self.priority_informer.synced.wait()
+        gc.collect()
+        gc.freeze()
+        if self.settings.leader_election.enabled:
+            await self.elector.leading.wait()
+        self._offer()
+        self.reconciler.look_at_everything()
+        controllers = self.settings.controllers
+        workers = (
+            controllers.pod_clique_set.concurrent_syncs
+            + controllers.pod_clique.concurrent_syncs
+            + controllers.pod_clique_scaling_group.concurrent_syncs
+            + controllers.pod_gang.concurrent_syncs
+        )
+        self.idle.clear()
+        try:
+            await self.queue.run(self._reconcile, workers)
+        finally:
+            self.idle.set()
+
+    async def _reconcile(self, key: Key) -> None:
+        if self.settings.leader_election.enabled and not self.elector.holds():
+            # Another process may lead: not even a clean-up may be tried.
+            _LOG.error("the lease ran out while this process was stopped or starved")
+            os._exit(EXIT_RUN)
+        await self.reconciler.reconcile(key)
+
+    async def _drain(self) -> None:
+        """Let passes that are under way end; keys that wait are the next leader's."""
+        self.queue.stop()
+        await self.idle.wait()
+
+    # --- what the cluster offers -----------------------------------------------------------
+
+    def _discovered(self, found: Served) -> None:
+        self.shell.serve(found)
+        for kind, event in self.served.items():
+            if is_served(found, RESOURCES[kind]):
+                event.set()
+            else:
+                event.clear()
+        self._offer()
+
+    def _offer(self) -> None:
+        """Tell the planner what there is; a kind counts only once its cache is filled."""
+
+        def usable(kind: Kind) -> bool:
+            return self.served[kind].is_set() and self.informers[kind].synced.is_set()
+
+        offered = Capabilities(
+            pod_groups=usable(Kind.POD_GROUP),
+            composite_groups=usable(Kind.COMPOSITE_POD_GROUP),
+            workloads=usable(Kind.WORKLOAD),
+            priority_classes=frozenset(self.priorities.names),
+        )
+        if offered != self.reconciler.capabilities:
+            self.reconciler.capabilities = offered
+            self.reconciler.look_at_everything()
+
+    def _look_at_set(self, namespace: str, name: str) -> None:
+        self.queue.add(Key(namespace, name, WHOLE_SET))
+
+    def _measure(self) -> None:
+        for kind, informer in self.informers.items():
+            if kind not in self.served or self.served[kind].is_set():
+                metrics.set_informer_age(str(kind), informer.age())
+                metrics.set_informer_objects(str(kind), self.store.count(kind))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

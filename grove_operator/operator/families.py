@@ -1,0 +1,91 @@
+"""What the process remembers of each PodCliqueSet between passes. All of it can be rebuilt.
+
+The blueprint saves reading the same spec thousands of times; the summaries make the set's own
+status cost what changed, not what exists.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
+from grove_operator.errors import SpecError
+from grove_operator.observed import Child, Kind, ReplicaSummary
+
+
+@dataclass(slots=True)
+class Known:
+    """One set. `problems` are why its spec cannot be carried out; then there is no blueprint."""
+
+    identity: tuple[object, ...] = ()
+    blueprint: SetBlueprint | None = None
+    problems: list[str] = field(default_factory=list)
+    summaries: dict[int, ReplicaSummary] = field(default_factory=dict)
+    available: int = 0
+    updated: int = 0
+    pace: SlowStart = field(default_factory=SlowStart)
+    errors: tuple[tuple[str, str], ...] = ()
+    done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    """Actions since the last event told of them."""
+
+    def read(self, record: Child) -> bool:
+        """Bring the blueprint up to date with the stored set; True if it changed."""
+        meta = record.meta
+        identity = (
+            meta.uid,
+            meta.generation,
+            meta.deleting,
+            meta.finalizers,
+            sorted(meta.labels.items()),
+            sorted(meta.annotations.items()),
+        )
+        if identity == self.identity:
+            return False
+        if self.identity and self.identity[0] != meta.uid:
+            self.summaries.clear()  # another set of the same name
+            self.available = self.updated = 0
+        self.identity = identity
+        try:
+            self.blueprint, self.problems = _blueprint(record), []
+        except SpecError as error:
+            self.blueprint, self.problems = None, error.problems
+        return True
+
+    def summarize(self, replica: int, summary: ReplicaSummary | None) -> bool:
+        """File the outcome of a pass over a replica; True if it is news."""
+        old = self.summaries.get(replica)
+        if old == summary:
+            return False
+        if old is not None:
+            self.available -= old.available
+            self.updated -= old.updated
+        if summary is None:
+            self.summaries.pop(replica, None)
+        else:
+            self.summaries[replica] = summary
+            self.available += summary.available
+            self.updated += summary.updated
+        return True
+
+
+def _blueprint(record: Child) -> SetBlueprint:
+    meta = record.meta
+    body = {
+        "metadata": {
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "uid": meta.uid,
+            "generation": meta.generation,
+            "labels": meta.labels,
+            "annotations": meta.annotations,
+            "finalizers": list(meta.finalizers),
+            "creationTimestamp": meta.created or None,
+            "deletionTimestamp": meta.created if meta.deleting else None,
+        },
+        **record.body,
+    }
+    pcs = parse_podcliqueset(body)
+    if problems := check_podcliqueset(pcs):
+        raise SpecError(problems)
+    return build_blueprint(pcs)

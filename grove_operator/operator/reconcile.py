@@ -1,0 +1,229 @@
+"""The operator in one page: take a snapshot, plan, apply, write statuses.
+
+A key names one replica of a PodCliqueSet, or the set as a whole. Whatever happens to an object only
+puts its key on the queue; a pass then looks at everything that the key stands for and does what is
+missing, so lost, repeated or late events change nothing. Actions go out at once, statuses when the
+replica has been quiet for a moment: a burst of events becomes one write.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from grove_operator import metrics
+from grove_operator.cluster.applier import Applier, Report, describe
+from grove_operator.cluster.events import Recorder
+from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
+from grove_operator.observed import Child, Kind, Record, ReplicaSummary, SetSnapshot
+from grove_operator.operator.families import Known
+from grove_operator.operator.queue import WorkQueue
+from grove_operator.operator.stories import tell_activity, tell_failure, tell_rejection
+from grove_operator.plan.actions import Plan
+from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status, release_set
+from grove_operator.plan.replica import plan_replica
+from grove_operator.scheduling.native import Capabilities
+
+_LOOKS: Final = 8
+"""Looks in one pass: each does what the last one made possible. More would be going in circles."""
+
+
+class Key(NamedTuple):
+    """One replica of a set; `replica` is WHOLE_SET for the set itself."""
+
+    namespace: str
+    name: str
+    replica: int
+
+    @property
+    def family(self) -> Family:
+        return Family(self.namespace, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. A status waits for `quiet` without events, but never longer than `longest`."""
+
+    quiet: float = 0.25
+    longest: float = 1.0
+    debounce: float = 0.02
+
+
+class Reconciler:
+    def __init__(
+        self,
+        store: Store,
+        applier: Applier,
+        queue: WorkQueue[Key],
+        recorder: Recorder,
+        now: Callable[[], str],
+        pace: Pace,
+    ) -> None:
+        self.store = store
+        self.applier = applier
+        self.queue = queue
+        self.recorder = recorder
+        self.now = now
+        self.pace = pace
+        self.capabilities = Capabilities()
+        self._known: dict[Family, Known] = {}
+        self._touched: dict[Key, tuple[float, float]] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """One pass over one key. Raises only on bugs; what must wait is put back on the queue."""
+        started = time.perf_counter()
+        whole = key.replica == WHOLE_SET
+        outcome = await (self._reconcile_set(key) if whole else self._reconcile_replica(key))
+        kind = "PodCliqueSet" if whole else "Replica"
+        metrics.count_reconcile(kind, outcome, time.perf_counter() - started)
+
+    async def _reconcile_replica(self, key: Key) -> str:
+        known = self._knowledge(key.family)
+        if known.problems:
+            return "rejected"
+        plan, report = await self._carry_out(key, known, self._plan_replica)
+        summary = plan.summary
+        if report.failures:
+            code, text = describe(*report.failures[0])
+            summary = replace(summary or ReplicaSummary(), problem=text, problem_code=code)
+        if known.summarize(key.replica, summary):
+            self._touch_set(key)
+        return await self._conclude(key, known, plan, report)
+
+    async def _reconcile_set(self, key: Key) -> str:
+        family, known = key.family, self._knowledge(key.family)
+        record = self.store.the_set(family)
+        if record is None:
+            self._look_at_replicas(family, known)
+            self._touched.pop(key, None)
+            if not self.store.replicas(family):
+                self._known.pop(family, None)
+            return "gone"
+        if known.problems:
+            return await self._reject(key, record, known)
+        plan, report = await self._carry_out(key, known, self._plan_set)
+        known.errors = tuple(describe(*failure) for failure in report.failures)
+        if known.errors:
+            plan = self._plan_set(key, known)
+        return await self._conclude(key, known, plan, report)
+
+    async def _carry_out(
+        self, key: Key, known: Known, look: Callable[[Key, Known], Plan]
+    ) -> tuple[Plan, Report]:
+        """Look and act until nothing is left to do, or something is in the way."""
+        report = Report()
+        plan = look(key, known)
+        for _ in range(_LOOKS):
+            if not plan.actions:
+                break
+            report = await self.applier.apply(key.namespace, plan.actions, known.pace)
+            known.done.update(report.done)
+            plan = look(key, known)
+            if report.failures or report.stale:
+                break
+        return plan, report
+
+    def _plan_replica(self, key: Key, known: Known) -> Plan:
+        seen = self.store.snapshot(key.family, key.replica)
+        return plan_replica(known.blueprint, key.replica, seen, self.capabilities, self.now())
+
+    def _plan_set(self, key: Key, known: Known) -> Plan:
+        record = self.store.the_set(key.family)
+        if record is None or known.blueprint is None:
+            return Plan()
+        children = self.store.set_children(key.family)
+        seen = SetSnapshot(children, known.summaries, known.available, known.updated)
+        facts = SetFacts(self.capabilities, self.now(), known.errors)
+        return plan_set(known.blueprint, record, seen, facts)
+
+    async def _reject(self, key: Key, record: Child, known: Known) -> str:
+        """Say what is wrong with a spec, leave all that runs alone, and let it be deleted."""
+        if record.meta.deleting:
+            plan = release_set(record)
+            report = await self.applier.apply(key.namespace, plan.actions, known.pace)
+        else:
+            plan = rejected_status(record, known.problems, self.now())
+            tell_rejection(self.recorder, record, known.problems, plan)
+            report = await self.applier.write_statuses(key.namespace, plan.statuses)
+        if report.failures or report.stale:
+            self.queue.retry(key)
+        return "rejected"
+
+    async def _conclude(self, key: Key, known: Known, plan: Plan, report: Report) -> str:
+        """Write statuses, whatever happened; then decide whether to come back.
+
+        A conflict means look again; a failure is told to users and tried again after a while.
+        """
+        written = await self._write_statuses(key, known, plan)
+        failures = report.failures or written.failures
+        if failures:
+            action, error = failures[0]
+            metrics.count_error(str(action.kind), error.reason or "Unknown")
+            tell_failure(self.recorder, self.store.the_set(key.family), action, error)
+            self.queue.retry(key)
+            return "error"
+        if report.stale or written.stale:
+            self.queue.add(key, delay=self.pace.debounce)
+            return "conflict"
+        return "ok"
+
+    async def _write_statuses(self, key: Key, known: Known, plan: Plan) -> Report:
+        """Write what differs once things are quiet; until then ask to be called again."""
+        first, last = self._touched.get(key, (0.0, 0.0))
+        wait = min(last + self.pace.quiet, first + self.pace.longest) - time.monotonic()
+        if plan.statuses and wait > 0:
+            self.queue.add(key, delay=wait)
+            return Report()
+        self._touched.pop(key, None)
+        for event in plan.events:
+            self.recorder.record(key.namespace, event)
+        if key.replica == WHOLE_SET:
+            tell_activity(self.recorder, self.store.the_set(key.family), known.done)
+        if not plan.statuses:
+            return Report()
+        report = await self.applier.write_statuses(key.namespace, plan.statuses)
+        if key.replica != WHOLE_SET and not report.failures:
+            # The phases just written are part of what the set's status tells.
+            self.queue.add(key, delay=self.pace.debounce)
+        return report
+
+    # --- bookkeeping -----------------------------------------------------------------------
+
+    def changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
+        """The store's listener: something is worth a look."""
+        key = Key(*place.family, place.replica)
+        moment = time.monotonic()
+        first, _ = self._touched.get(key, (moment, moment))
+        self._touched[key] = (first, moment)
+        fresh = kind is Kind.SET or old is None or new is None
+        self.queue.add(key, delay=self.pace.debounce if not fresh else self.pace.debounce / 2)
+
+    def look_at_everything(self) -> None:
+        """For a new leader, and when what the cluster offers has changed."""
+        for family in self.store.families():
+            self.queue.add(Key(*family, WHOLE_SET))
+            for replica in self.store.replicas(family):
+                self.queue.add(Key(*family, replica))
+
+    def _knowledge(self, family: Family) -> Known:
+        """What is known of a set; if its spec has changed, all its replicas deserve a look."""
+        known = self._known.setdefault(family, Known())
+        record = self.store.the_set(family)
+        if record is None:
+            known.blueprint, known.problems, known.identity = None, [], ()
+        elif known.read(record):
+            self.queue.add(Key(*family, WHOLE_SET))
+            self._look_at_replicas(family, known)
+        return known
+
+    def _look_at_replicas(self, family: Family, known: Known) -> None:
+        wanted = range(known.blueprint.replicas) if known.blueprint else ()
+        for replica in {*wanted, *self.store.replicas(family)}:
+            self.queue.add(Key(*family, replica))
+
+    def _touch_set(self, key: Key) -> None:
+        whole = Key(key.namespace, key.name, WHOLE_SET)
+        moment = time.monotonic()
+        first, _ = self._touched.get(whole, (moment, moment))
+        self._touched[whole] = (first, moment)
+        self.queue.add(whole, delay=self.pace.quiet)

@@ -1,0 +1,317 @@
+"""Kopf, embedded: it watches what users write and calls back with a key, nothing else.
+
+Owns all Kopf handlers and Kopf's configuration. Refuses to decide or to write: a handler is one
+line. Kopf runs in a thread with an event loop of its own, because at its end it cancels every task
+of its loop and while it runs it takes the process's signals; so it can also be started again when
+the cluster made it give up. Started by the supervisor, on standbys too.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, Final
+
+import aiohttp
+import kopf
+from typing_extensions import override
+
+from grove_operator import metrics
+from grove_operator.cluster.config import Credentials
+from grove_operator.cluster.discovery import Served, is_served
+from grove_operator.cluster.resources import POD_CLIQUE_SETS, TOPOLOGY_BINDINGS, Resource
+
+_LOG = logging.getLogger(__name__)
+_WATCHED: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS)
+_LONGEST_WAIT: Final = 30.0
+_STEADY: Final = 60.0
+"""Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
+_QUICK: Final = 5.0
+"""A watch that is opened again sooner than this was closed at once by the server."""
+
+
+class Shell:
+    """Calls `on_set(namespace, name)` and `on_topology(name)` in the loop that runs `run`."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        on_set: Callable[[str, str], None],
+        on_topology: Callable[[str], None],
+    ) -> None:
+        self._credentials = credentials
+        self._on_set = on_set
+        self._on_topology = on_topology
+        self._served: tuple[Resource, ...] = ()
+        self._changed = asyncio.Event()
+
+    def serve(self, found: Served) -> None:
+        """Tell what the cluster serves. Kopf is started anew when that concerns it."""
+        wanted = tuple(resource for resource in _WATCHED if is_served(found, resource))
+        if wanted != self._served:
+            self._served = wanted
+            self._changed.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep Kopf running until `stop`. Cluster faults start it again, bugs are raised."""
+        stopped = asyncio.create_task(stop.wait(), name="shell-stop")
+        failures = 0
+        try:
+            while not stop.is_set():
+                changed = asyncio.create_task(self._changed.wait(), name="shell-change")
+                began = asyncio.get_running_loop().time()
+                fault = await self._incarnate((stopped, changed))
+                if asyncio.get_running_loop().time() - began >= _STEADY:
+                    failures = 0
+                if fault is None:
+                    continue
+                failures += 1
+                metrics.count_informer_restart("kopf", "fault")
+                wait = min(_LONGEST_WAIT, 0.5 * 2**failures) * random.uniform(0.5, 1)  # noqa: S311
+                _LOG.warning("kopf ended, starting again", extra={"why": fault, "wait": wait})
+                await asyncio.wait([stopped], timeout=wait)
+        finally:
+            stopped.cancel()
+
+    async def _incarnate(self, ends: tuple[asyncio.Task[Any], asyncio.Task[Any]]) -> str | None:
+        """Run Kopf once, until one of `ends` or until it gives up; say why it gave up."""
+        self._changed.clear()
+        try:
+            if not self._served:  # no CRDs yet: Kopf would start, see nothing, and never look again
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                return None
+            incarnation = _Incarnation(self, self._served)
+            try:
+                ended = asyncio.ensure_future(incarnation.ended)
+                await asyncio.wait([*ends, ended], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                incarnation.stop()
+            on_request = any(task.done() for task in ends)
+            error = await incarnation.ended
+        finally:
+            ends[1].cancel()
+        if error is not None and not is_cluster_fault(error):
+            raise error
+        if on_request:
+            return None
+        return f"{type(error).__name__}: {error}" if error else "no reason given"
+
+
+class _Incarnation:
+    """One run of `kopf.operator()` in its own thread. `ended` gives the error or None."""
+
+    def __init__(self, shell: Shell, resources: Iterable[Resource]) -> None:
+        self._shell = shell
+        self._resources = tuple(resources)
+        self._outside = asyncio.get_running_loop()
+        self.ended: asyncio.Future[BaseException | None] = self._outside.create_future()
+        self._inside: asyncio.AbstractEventLoop | None = None
+        self._stop_flag: asyncio.Event | None = None
+        self._stopped = threading.Event()
+        self._session: aiohttp.ClientSession | None = None
+        self._pace = _Pace()
+        threading.Thread(target=self._thread, name="kopf", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._inside is not None and self._stop_flag is not None and not self.ended.done():
+            self._inside.call_soon_threadsafe(self._stop_flag.set)
+
+    def _thread(self) -> None:
+        error: BaseException | None = None
+        try:
+            asyncio.run(self._operate())
+        except BaseException as caught:  # noqa: BLE001 - carried over to the other thread
+            error = caught
+        if not self._outside.is_closed():
+            self._outside.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: BaseException | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+    async def _operate(self) -> None:
+        self._stop_flag = asyncio.Event()
+        self._inside = asyncio.get_running_loop()
+        if self._stopped.is_set():  # stopped before it began
+            return
+        await kopf.operator(
+            registry=self._handlers(),
+            settings=kopf.OperatorSettings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=self._stop_flag,
+        )
+
+    def _handlers(self) -> kopf.OperatorRegistry:
+        """Register the handlers. Only `on.event`: everything else would write to the objects."""
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.startup(registry=registry)
+        async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+            configure_kopf(settings)
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return await self._log_in()
+
+        @kopf.on.cleanup(registry=registry)
+        async def clean_up(**_: Any) -> None:
+            await self._close_session()
+
+        if POD_CLIQUE_SETS in self._resources:
+
+            @kopf.on.event(*_selector(POD_CLIQUE_SETS), registry=registry)
+            async def set_event(namespace: str | None, name: str, **_: Any) -> None:
+                self._call(self._shell._on_set, namespace or "", name)  # noqa: SLF001 - same module
+
+        if TOPOLOGY_BINDINGS in self._resources:
+
+            @kopf.on.event(*_selector(TOPOLOGY_BINDINGS), registry=registry)
+            async def topology_event(name: str, **_: Any) -> None:
+                self._call(self._shell._on_topology, name)  # noqa: SLF001 - same module
+
+        return registry
+
+    def _call(self, callback: Callable[..., None], *words: str) -> None:
+        self._outside.call_soon_threadsafe(callback, *words)
+
+    async def _log_in(self) -> kopf.AiohttpSession:
+        """Give Kopf a session made of our credentials. It asks again after each 401."""
+        credentials = self._shell._credentials  # noqa: SLF001 - same module
+        if self._session is not None:
+            await self._close_session()
+            await self._over_there(credentials.reload)
+        endpoint = credentials.endpoint()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(self._before_request)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=credentials.ssl_context()),
+            proxy=endpoint.proxy,
+            trace_configs=[trace],
+            trust_env=False,
+        )
+        return kopf.AiohttpSession(server=endpoint.host, aiohttp_session=self._session)
+
+    async def _before_request(
+        self,
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        params: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        """Add the current token, and slow down a watch that the server closes at once."""
+        del session, context
+        if "watch" in params.url.query:
+            await self._pace.wait(params.url.path)
+        header = await self._over_there(self._shell._credentials.header)  # noqa: SLF001
+        if header:
+            params.headers["Authorization"] = header
+
+    async def _close_session(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _over_there(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Run something of the other loop there: credentials belong to it."""
+
+        async def run() -> Any:
+            return await work()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._outside))
+
+
+class InfiniteBackoff(Iterable[float]):
+    """Kopf gives up when its list of waits ends, so this one never does."""
+
+    @override
+    def __iter__(self) -> Iterator[float]:
+        wait = 1.0
+        while True:
+            yield wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
+            wait = min(_LONGEST_WAIT, wait * 2)
+
+
+class NoDiff(kopf.DiffBaseStorage):
+    """Remembers nothing: we have no handlers that compare, and this halves the cost per event."""
+
+    @override
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    @override
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    @override
+    def store(self, **_: Any) -> None:
+        return None
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Stores nothing on the objects."""
+
+    @override
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    @override
+    def store(self, **_: Any) -> None:
+        return None
+
+    @override
+    def purge(self, **_: Any) -> None:
+        return None
+
+    @override
+    def touch(self, **_: Any) -> None:
+        return None
+
+    @override
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
+def configure_kopf(settings: kopf.OperatorSettings) -> None:
+    """Switch off what writes, and make waiting endless where Kopf would give up."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.process.ultimate_exiting_timeout = None
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 600
+    settings.watching.client_timeout = 660
+    settings.watching.inactivity_timeout = 90
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = InfiniteBackoff()
+    settings.networking.enforce_retry_after = True
+    settings.persistence.diffbase_storage = NoDiff()
+    settings.persistence.progress_storage = NoProgress()
+
+
+def is_cluster_fault(error: BaseException) -> bool:
+    """Tell what the cluster did to Kopf from bugs. Kopf keeps its API errors private."""
+    if isinstance(error, aiohttp.ClientError | OSError | TimeoutError | kopf.LoginError):
+        return True
+    return any(base.__module__.startswith("kopf._cogs.clients") for base in type(error).__mro__)
+
+
+class _Pace:
+    """Kopf opens a watch again without any wait; a server that closes at once would be flooded."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, int]] = {}
+
+    async def wait(self, path: str) -> None:
+        clock = asyncio.get_running_loop().time
+        last, quick = self._last.get(path, (float("-inf"), 0))
+        quick = quick + 1 if clock() - last < _QUICK else 0
+        if quick > 1:
+            await asyncio.sleep(min(_QUICK * 0.9, 0.1 * 2 ** min(quick, 10)))
+        self._last[path] = (clock(), quick)
+
+
+def _selector(resource: Resource) -> tuple[str, str, str]:
+    return resource.group, resource.version, resource.plural

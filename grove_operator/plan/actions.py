@@ -1,0 +1,150 @@
+"""What a plan consists of. Values only; `cluster/applier.py` carries them out.
+
+Actions of one rank may run side by side; the next rank starts when the one before it succeeded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from grove_operator.observed import Kind, ReplicaSummary
+
+
+class Rank(IntEnum):
+    REMOVE = 0
+    FOUNDATION = 1
+    """Services, autoscalers, scaling groups, accounts."""
+    CLIQUE = 2
+    GANG = 3
+    COMPOSITE_GROUP = 4
+    POD_GROUP = 5
+    POD = 6
+    RELEASE = 7
+    """Scheduling gates come off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who will control a new object. Its UID is looked up when the object is sent."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    rank: Rank
+    kind: Kind
+    name: str
+    body: dict[str, Any]
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A JSON merge patch. `why` names the first field that differs, for the log.
+
+    `version` makes the patch fail when the object has changed since; None where it cannot matter.
+    """
+
+    rank: Rank
+    kind: Kind
+    name: str
+    uid: str
+    body: dict[str, Any]
+    why: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    rank: Rank
+    kind: Kind
+    name: str
+    uid: str
+    why: str
+
+
+Action = Create | Patch | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPatch:
+    """A merge patch that makes the object's status what it should be."""
+
+    kind: Kind
+    name: str
+    uid: str
+    body: dict[str, Any]
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Told to users on an object. Warnings are `warning=True`."""
+
+    kind: Kind
+    name: str
+    uid: str
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of one look at one replica, or at the set as a whole."""
+
+    actions: tuple[Action, ...] = ()
+    statuses: tuple[StatusPatch, ...] = ()
+    events: tuple[Event, ...] = ()
+    summary: ReplicaSummary | None = None
+    recheck_after: float | None = None
+
+
+def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch that turns `current` into `wanted`; empty if they are equal.
+
+    Lists are replaced as a whole, keys that `wanted` lacks are removed.
+    """
+    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
+    for key, value in wanted.items():
+        old = current.get(key)
+        if old == value and key in current:
+            continue
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            patch[key] = merge_patch(old, value)
+        else:
+            patch[key] = value
+    return patch
+
+
+def missing(current: Any, wanted: Any) -> Any:
+    """The part of `wanted` that `current` lacks, as a merge patch; None if it lacks nothing.
+
+    For objects whose server fills in defaults: what only `current` has is left alone. Lists are
+    compared item by item and replaced as a whole.
+    """
+    if isinstance(wanted, Mapping):
+        if not isinstance(current, Mapping):
+            return wanted
+        found = {key: missing(current.get(key), value) for key, value in wanted.items()}
+        return {key: value for key, value in found.items() if value is not None} or None
+    if isinstance(wanted, list):
+        same = (
+            isinstance(current, list)
+            and len(current) == len(wanted)
+            and all(missing(old, new) is None for old, new in zip(current, wanted, strict=True))
+        )
+        return None if same else wanted
+    return None if current == wanted else wanted
+
+
+def first_difference(patch: Mapping[str, Any], prefix: str = "") -> str:
+    """Path of the first field in a merge patch, for people."""
+    for key in sorted(patch):
+        value = patch[key]
+        path = f"{prefix}.{key}" if prefix else key
+        return first_difference(value, path) if isinstance(value, Mapping) and value else path
+    return prefix

@@ -1,0 +1,219 @@
+"""Plans what belongs to a PodCliqueSet as a whole: finalizer, access, Workloads, its own status.
+
+Replicas are planned one by one elsewhere; here only their summaries count, so the cost does not
+grow with the number of pods.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from grove_operator.api import conditions as c
+from grove_operator.api import labels
+from grove_operator.desired.access import build_access
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import Child, Kind, SetSnapshot
+from grove_operator.plan.actions import Action, Delete, Owner, Patch, Plan, Rank
+from grove_operator.plan.foundation import plan_children
+from grove_operator.plan.status import status_patch
+from grove_operator.scheduling.native import Capabilities, build_workloads
+
+MAX_GANGS_LISTED: Final = 64
+"""A set with more gangs lists none: its status would be rewritten for each of thousands."""
+MAX_ERRORS: Final = 5
+
+_OWNED = frozenset({c.SPEC_ACCEPTED, c.GANG_GUARANTEE, c.TOPOLOGY_LEVELS_UNAVAILABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """What the set's status is worked out from besides its replicas."""
+
+    capabilities: Capabilities
+    now: str
+    errors: tuple[tuple[str, str], ...] = ()
+    """Code and text of what failed in the set's own last pass."""
+
+
+def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: SetFacts) -> Plan:
+    """`record` is the set as stored, whose status is compared."""
+    if blueprint.deleting:
+        return Plan(actions=tuple(_release(record)))
+    actions = [
+        *_claim(record),
+        *_plan_access(blueprint, seen),
+        *_plan_workloads(seen, blueprint, facts),
+    ]
+    status = _status(blueprint, record, seen, facts)
+    patch = status_patch(Kind.SET, record, status, exact=False)
+    return Plan(
+        actions=tuple(sorted(actions, key=lambda action: action.rank)),
+        statuses=(patch,) if patch else (),
+    )
+
+
+def rejected_status(record: Child, problems: Iterable[str], now: str) -> Plan:
+    """The status of a set whose spec cannot be carried out; everything else stays as it is."""
+    condition = c.condition(
+        c.SPEC_ACCEPTED, status=False, reason="InvalidSpec", message="; ".join(problems)
+    )
+    old = record.status
+    status = {
+        "availableReplicas": 0,
+        "updatedReplicas": 0,
+        **old,
+        "observedGeneration": record.meta.generation,
+        "conditions": c.merge(
+            old.get("conditions") or (),
+            [condition],
+            now=now,
+            owned=frozenset({c.SPEC_ACCEPTED}),
+        ),
+    }
+    patch = status_patch(Kind.SET, record, status, exact=False)
+    return Plan(statuses=(patch,) if patch else ())
+
+
+def _claim(record: Child) -> Iterator[Patch]:
+    if labels.SET_FINALIZER not in record.meta.finalizers:
+        yield _finalizers(record, [*record.meta.finalizers, labels.SET_FINALIZER])
+
+
+def _release(record: Child) -> Iterator[Patch]:
+    if labels.SET_FINALIZER in record.meta.finalizers:
+        rest = [item for item in record.meta.finalizers if item != labels.SET_FINALIZER]
+        yield _finalizers(record, rest)
+
+
+def _finalizers(record: Child, wanted: list[str]) -> Patch:
+    meta = record.meta
+    return Patch(
+        Rank.REMOVE,
+        Kind.SET,
+        meta.name,
+        meta.uid,
+        {"metadata": {"finalizers": wanted or None}},
+        "metadata.finalizers",
+        meta.version,
+    )
+
+
+def release_set(record: Child) -> Plan:
+    """Let a set go whose spec cannot even be read."""
+    return Plan(actions=tuple(_release(record)))
+
+
+def _plan_access(blueprint: SetBlueprint, seen: SetSnapshot) -> Iterator[Action]:
+    owner = Owner(Kind.SET, blueprint.name)
+    for body in build_access(blueprint):
+        kind = Kind(body["kind"])
+        existing = seen.children.get(kind, {})
+        yield from plan_children(kind, [body], existing, owner, blueprint.uid)
+
+
+def _plan_workloads(
+    seen: SetSnapshot, blueprint: SetBlueprint, facts: SetFacts
+) -> Iterator[Action]:
+    """A Workload cannot be changed, so one that differs is made anew."""
+    capabilities = facts.capabilities
+    existing = seen.children.get(Kind.WORKLOAD, {})
+    wanted: list[dict[str, Any]] = []
+    if (
+        capabilities.workloads
+        and capabilities.composite_groups
+        and capabilities.gangs_for(blueprint)
+    ):
+        wanted = list(build_workloads(blueprint))
+    owner = Owner(Kind.SET, blueprint.name)
+    for action in plan_children(Kind.WORKLOAD, wanted, existing, owner, blueprint.uid):
+        if isinstance(action, Patch) and "spec" in action.body:
+            yield Delete(Rank.REMOVE, Kind.WORKLOAD, action.name, action.uid, action.why)
+        else:
+            yield action
+
+
+def _status(
+    blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: SetFacts
+) -> dict[str, Any]:
+    old = record.status
+    status: dict[str, Any] = {
+        **old,
+        "observedGeneration": blueprint.generation,
+        "replicas": blueprint.replicas,
+        "availableReplicas": seen.available,
+        "updatedReplicas": seen.updated,
+        "currentGenerationHash": blueprint.generation_hash,
+        "hpaPodSelector": labels.selector(blueprint.pair),
+        "conditions": c.merge(
+            old.get("conditions") or (),
+            list(_conditions(blueprint, facts)),
+            now=facts.now,
+            owned=_OWNED,
+        ),
+    }
+    gangs = _gang_statuses(seen)
+    if gangs:
+        status["podGangStatuses"] = gangs
+    else:
+        status.pop("podGangStatuses", None)
+    errors = _last_errors(seen, facts, old.get("lastErrors") or ())
+    if errors:
+        status["lastErrors"] = errors
+    else:
+        status.pop("lastErrors", None)
+    return status
+
+
+def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Condition]:
+    capabilities = facts.capabilities
+    if blueprint.constrained:
+        yield c.condition(
+            c.TOPOLOGY_LEVELS_UNAVAILABLE,
+            status=None,
+            reason="TopologyAwareSchedulingDisabled",
+            message="topology-aware scheduling is off in the operator's configuration, so the "
+            "topology constraints of this set have no effect",
+        ) | {"observedGeneration": blueprint.generation}
+    if blueprint.scheduler != labels.DEFAULT_SCHEDULER:
+        return
+    if capabilities.composite_groups:
+        status, (reason, message) = True, _NATIVE
+    else:
+        status, (reason, message) = False, _WEAKER if capabilities.pod_groups else _NONE
+    yield c.condition(c.GANG_GUARANTEE, status=status, reason=reason, message=message)
+
+
+_NATIVE: Final = ("NativeGangScheduling", "each gang is placed all-or-nothing")
+_WEAKER: Final = (
+    "SumOfMinimums",
+    "the API server serves no CompositePodGroups, so a gang starts when as many pods as the sum "
+    "of its minimums can be placed, whichever cliques they belong to",
+)
+_NONE: Final = (
+    "GangSchedulingUnavailable",
+    "the API server serves no PodGroups (scheduling.k8s.io), so the pods of a gang may be placed "
+    "one by one; turn on the feature gate GenericWorkload or use another scheduler",
+)
+
+
+def _gang_statuses(seen: SetSnapshot) -> list[dict[str, Any]]:
+    gangs = [gang for summary in seen.replicas.values() for gang in summary.gangs]
+    if len(gangs) > MAX_GANGS_LISTED:
+        return []
+    return [{"name": name, "phase": phase} for name, phase in sorted(gangs)]
+
+
+def _last_errors(
+    seen: SetSnapshot, facts: SetFacts, old: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The first few failures, each with the time when it was first seen."""
+    found = dict.fromkeys(facts.errors)
+    for index in sorted(seen.replicas):
+        summary = seen.replicas[index]
+        if summary.problem:
+            found.setdefault((summary.problem_code, summary.problem))
+    times = {(item.get("code"), item.get("description")): item.get("observedAt") for item in old}
+    return [
+        {"code": code, "description": text, "observedAt": times.get((code, text)) or facts.now}
+        for code, text in list(found)[:MAX_ERRORS]
+    ]

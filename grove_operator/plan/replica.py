@@ -1,0 +1,174 @@
+"""Plans one replica of a PodCliqueSet: actions, statuses and a summary for the set.
+
+The same snapshot gives the same plan. A plan holds what this snapshot allows; what needs the
+outcome of these actions comes with the next look. Called by `operator/reconcile.py` and, on made-up
+clusters, by `plan/rehearse.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
+from grove_operator.plan.actions import Action, Event, Plan, StatusPatch
+from grove_operator.plan.context import ReplicaContext, replica_context
+from grove_operator.plan.foundation import plan_foundation
+from grove_operator.plan.gangs import GangPlanner
+from grove_operator.plan.removal import release_finalizers, remove_replica
+from grove_operator.plan.status import (
+    clique_status,
+    gang_status,
+    group_status,
+    scheduler_verdicts,
+    status_patch,
+)
+from grove_operator.policy.availability import CliqueCounts, count_pods
+from grove_operator.scheduling.native import Capabilities, pod_group_of
+
+
+def plan_replica(
+    blueprint: SetBlueprint | None,
+    index: int,
+    seen: ReplicaSnapshot,
+    capabilities: Capabilities,
+    now: str,
+) -> Plan:
+    """Decide what replica `index` needs. `blueprint` is None when its set is gone.
+
+    While the set is being deleted, or is gone, garbage collection takes the children; all we do
+    is let go of them.
+    """
+    releases: list[Action] = sorted(release_finalizers(seen), key=lambda patch: patch.name)
+    if blueprint is None or blueprint.deleting:
+        return Plan(actions=tuple(releases))
+    if index >= blueprint.replicas:
+        return Plan(actions=(*releases, *remove_replica(seen, blueprint.uid)))
+    context = replica_context(blueprint, index, seen, capabilities, now)
+    counts = _count(context, seen)
+    gangs = GangPlanner(context, seen, counts)
+    actions = [*releases, *plan_foundation(context, seen), *gangs.plan()]
+    statuses = _Statuses(context, seen, counts)
+    return Plan(
+        actions=tuple(sorted(actions, key=lambda action: action.rank)),
+        statuses=tuple(statuses.patches()),
+        events=tuple(statuses.events()),
+        summary=_summarize(context, seen, counts),
+    )
+
+
+def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCounts]:
+    counts = {}
+    for name, clique in context.cliques.items():
+        slot = context.slots.cliques.get(name)
+        if slot is not None:
+            pods = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
+            blueprint = slot.blueprint
+            counts[name] = count_pods(
+                pods, clique.replicas, blueprint.min_available, blueprint.pod_hash
+            )
+    return counts
+
+
+class _Statuses:
+    """The status patches of one replica, and what is new enough to be told as an event."""
+
+    def __init__(
+        self, context: ReplicaContext, seen: ReplicaSnapshot, counts: Mapping[str, CliqueCounts]
+    ) -> None:
+        self.context = context
+        self.seen = seen
+        self.counts = counts
+        self.verdicts = scheduler_verdicts(seen.pod_groups)
+
+    def patches(self) -> Iterator[StatusPatch]:
+        context, seen = self.context, self.seen
+        for name, counts in self.counts.items():
+            slot, clique = context.slots.cliques[name], context.cliques[name]
+            says = self._verdict_of(name)
+            status = clique_status(context, slot, clique, counts, says)
+            if patch := status_patch(Kind.CLIQUE, clique, status, exact=False):
+                yield patch
+        for group in context.slots.groups:
+            record = context.groups.get(group.name)
+            if record is not None:
+                status = group_status(context, group, record, self.counts)
+                if patch := status_patch(Kind.SCALING_GROUP, record, status, exact=False):
+                    yield patch
+        for gang in context.slots.gangs:
+            child = seen.gangs.get(gang.name)
+            if child is not None and not child.meta.deleting:
+                status = gang_status(
+                    context, gang, child, self.counts, self._gang_verdict(gang.name)
+                )
+                # Schedulers write conditions here as well: never overwrite one unseen.
+                if patch := status_patch(Kind.GANG, child, status, exact=True):
+                    yield patch
+
+    def events(self) -> Iterator[Event]:
+        """A verdict of the scheduler that is not yet in the PodGang's status is news."""
+        for gang in self.context.slots.gangs:
+            child = self.seen.gangs.get(gang.name)
+            says = self._gang_verdict(gang.name)
+            if child is None or not says:
+                continue
+            known = " ".join(
+                str(item.get("message", "")) for item in child.status.get("conditions") or ()
+            )
+            if says not in known:
+                yield Event(
+                    Kind.GANG,
+                    gang.name,
+                    child.meta.uid,
+                    "Unschedulable",
+                    f"the scheduler cannot place this gang: {says}",
+                    warning=True,
+                )
+
+    def _verdict_of(self, clique: str) -> str:
+        slot = self.context.slots.cliques[clique]
+        group = pod_group_of(slot, self.context.capabilities)
+        return self.verdicts.get(group, "") or self.counts[clique].verdict
+
+    def _gang_verdict(self, gang: str) -> str:
+        """The first clique that the scheduler complains of speaks for the gang."""
+        slots = next(item for item in self.context.slots.gangs if item.name == gang)
+        for slot in slots.cliques:
+            counts = self.counts.get(slot.name)
+            if counts is None or counts.enough_scheduled:
+                continue
+            if says := self._verdict_of(slot.name):
+                return f"{slot.name}: {says}"
+        return ""
+
+
+def _summarize(
+    context: ReplicaContext, seen: ReplicaSnapshot, counts: Mapping[str, CliqueCounts]
+) -> ReplicaSummary:
+    slots = context.slots
+    complete = len(counts) == len(slots.cliques) and len(context.groups) == len(slots.groups)
+    standalone = [
+        counts[name] for name, slot in slots.cliques.items() if slot.group is None and complete
+    ]
+    groups_fine = complete and all(
+        _available_group_replicas(context, counts, group.name)
+        >= min(group.blueprint.min_available, group.replicas)
+        for group in slots.groups
+    )
+    available = complete and groups_fine and all(item.enough_ready for item in standalone)
+    updated = available and all(item.updated == item.total for item in counts.values())
+    phases = tuple(
+        (gang.name, str(seen.gangs[gang.name].status.get("phase", "Pending")))
+        for gang in slots.gangs
+        if gang.name in seen.gangs
+    )
+    return ReplicaSummary(available=available, updated=updated, gangs=phases)
+
+
+def _available_group_replicas(
+    context: ReplicaContext, counts: Mapping[str, CliqueCounts], group: str
+) -> int:
+    ready: dict[int, bool] = {}
+    for name, slot in context.slots.cliques.items():
+        if slot.group is not None and slot.group.name == group:
+            fine = counts[name].enough_scheduled and counts[name].enough_ready
+            ready[slot.group_replica] = ready.get(slot.group_replica, True) and fine
+    return sum(ready.values())

@@ -1,0 +1,225 @@
+"""Full statuses of PodCliques, scaling groups and PodGangs, from what exists now.
+
+A status is compared with the stored one as a whole and written only if it differs. Conditions of
+other writers stay; a transition time moves only with its condition's status.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grove_operator.api import conditions as c
+from grove_operator.api import labels
+from grove_operator.desired.expansion import CliqueSlot, GangSlot, GroupSlot
+from grove_operator.observed import Child, Clique, Kind, ScalingGroup
+from grove_operator.plan.actions import StatusPatch, merge_patch
+from grove_operator.plan.context import ReplicaContext
+from grove_operator.policy.availability import CliqueCounts, count_gang
+from grove_operator.scheduling.native import verdict
+
+Counts = Mapping[str, CliqueCounts]
+
+_CLIQUE_CONDITIONS = frozenset({c.POD_CLIQUE_SCHEDULED, c.MIN_AVAILABLE_BREACHED})
+_GROUP_CONDITIONS = frozenset({c.MIN_AVAILABLE_BREACHED})
+_GANG_CONDITIONS = frozenset({c.INITIALIZED, c.SCHEDULED, c.READY, c.UNHEALTHY})
+
+
+def status_patch(
+    kind: Kind, record: Clique | ScalingGroup | Child, status: Mapping[str, Any], *, exact: bool
+) -> StatusPatch | None:
+    """The patch that makes the stored status `status`, or None if it is that already."""
+    changed = merge_patch(record.status, status)
+    if not changed:
+        return None
+    meta = record.meta
+    version = meta.version if exact else None
+    return StatusPatch(kind, meta.name, meta.uid, {"status": changed}, version)
+
+
+def clique_status(
+    context: ReplicaContext,
+    slot: CliqueSlot,
+    clique: Clique,
+    counts: CliqueCounts,
+    scheduler_says: str,
+) -> dict[str, Any]:
+    """Status of one PodClique. `scheduler_says` is why its pods are not placed, if it said so."""
+    old = clique.status
+    status: dict[str, Any] = {
+        **old,
+        "observedGeneration": clique.meta.generation,
+        "replicas": counts.total,
+        "readyReplicas": counts.ready,
+        "scheduledReplicas": counts.scheduled,
+        "scheduleGatedReplicas": counts.gated,
+        "updatedReplicas": counts.updated,
+        "conditions": c.merge(
+            old.get("conditions") or (),
+            [_scheduled(counts, scheduler_says), _breached(counts)],
+            now=context.now,
+            owned=_CLIQUE_CONDITIONS,
+        ),
+    }
+    if slot.group is None:
+        status["hpaPodSelector"] = labels.selector(
+            context.blueprint.pair | {labels.PODCLIQUE: slot.name}
+        )
+    if counts.updated == counts.total:
+        status["currentPodTemplateHash"] = slot.blueprint.pod_hash
+        status["currentPodCliqueSetGenerationHash"] = context.blueprint.generation_hash
+    return status
+
+
+def _scheduled(counts: CliqueCounts, scheduler_says: str) -> c.Condition:
+    message = f"{counts.scheduled} of at least {counts.needed} pods are placed"
+    if counts.enough_scheduled:
+        return c.condition(
+            c.POD_CLIQUE_SCHEDULED,
+            status=True,
+            reason="SufficientScheduledPods",
+            message=f"at least {counts.needed} pods are placed",
+        )
+    if scheduler_says:
+        message = f"{message}: {scheduler_says}"
+    return c.condition(
+        c.POD_CLIQUE_SCHEDULED, status=False, reason="InsufficientScheduledPods", message=message
+    )
+
+
+def _breached(counts: CliqueCounts) -> c.Condition:
+    if not counts.enough_scheduled:
+        reason = "ScheduledReplicasBelowMinAvailable"
+        message = f"fewer than {counts.needed} pods are placed"
+    elif counts.healthy < counts.needed:
+        reason = "InsufficientReadyPods"
+        message = f"fewer than {counts.needed} pods are starting or ready"
+    else:
+        return c.condition(
+            c.MIN_AVAILABLE_BREACHED,
+            status=False,
+            reason="SufficientReadyPods",
+            message=f"at least {counts.needed} pods are starting or ready",
+        )
+    return c.condition(c.MIN_AVAILABLE_BREACHED, status=True, reason=reason, message=message)
+
+
+def is_breached(counts: CliqueCounts) -> bool:
+    return not counts.enough_scheduled or counts.healthy < counts.needed
+
+
+def group_status(
+    context: ReplicaContext, slot: GroupSlot, group: ScalingGroup, counts: Counts
+) -> dict[str, Any]:
+    """Status of one scaling group: its replicas counted by their PodCliques."""
+    by_replica: dict[int, list[CliqueSlot]] = {}
+    for clique in context.slots.cliques.values():
+        if clique.group is not None and clique.group.name == slot.name:
+            by_replica.setdefault(clique.group_replica, []).append(clique)
+    tally = [_tally(members, counts) for members in by_replica.values()]
+    intact = sum(not breached for *_, breached in tally)
+    needed = min(slot.blueprint.min_available, group.replicas)
+    enough = intact >= needed
+    prefix = "Sufficient" if enough else "Insufficient"
+    breached = c.condition(
+        c.MIN_AVAILABLE_BREACHED,
+        status=not enough,
+        reason=f"{prefix}AvailablePodCliqueScalingGroupReplicas",
+        message=f"{'at least' if enough else 'fewer than'} {needed} replicas are intact",
+    )
+    old = group.status
+    updated = sum(updated for _, _, updated, _ in tally)
+    status = {
+        **old,
+        "observedGeneration": group.meta.generation,
+        "replicas": group.replicas,
+        "scheduledReplicas": sum(scheduled for scheduled, *_ in tally),
+        "availableReplicas": sum(available for _, available, *_ in tally),
+        "updatedReplicas": updated,
+        "selector": labels.selector(context.blueprint.pair | {labels.SCALING_GROUP: slot.name}),
+        "conditions": c.merge(
+            old.get("conditions") or (), [breached], now=context.now, owned=_GROUP_CONDITIONS
+        ),
+    }
+    if updated == group.replicas:
+        status["currentPodCliqueSetGenerationHash"] = context.blueprint.generation_hash
+    return status
+
+
+def _tally(members: Sequence[CliqueSlot], counts: Counts) -> tuple[bool, bool, bool, bool]:
+    """Scheduled, available, updated and breached, of one group replica."""
+    found = [counts[slot.name] for slot in members if slot.name in counts]
+    if len(found) < len(members):
+        return False, False, False, True
+    scheduled = all(item.enough_scheduled for item in found)
+    available = scheduled and all(item.enough_ready for item in found)
+    updated = available and all(item.updated == item.total for item in found)
+    return scheduled, available, updated, any(is_breached(item) for item in found)
+
+
+def gang_status(
+    context: ReplicaContext, slot: GangSlot, gang: Child, counts: Counts, scheduler_says: str
+) -> dict[str, Any]:
+    """Status of one PodGang: Pending until placed, Starting until ready, then Running."""
+    tally = count_gang([(item.name, counts.get(item.name)) for item in slot.cliques])
+    old = gang.status
+    before = old.get("conditions") or ()
+    was_ready = c.is_true(before, c.READY) or c.is_true(before, c.UNHEALTHY)
+    waiting = f"{tally.scheduled} of {tally.cliques} PodCliques are placed"
+    if slot.base_gang is not None and any(
+        counts[item.name].gated for item in slot.cliques if item.name in counts
+    ):
+        scheduler_says = f"waits until base gang {slot.base_gang} is placed"
+    if scheduler_says:
+        waiting = f"{waiting}; {scheduler_says}"
+    ours = [
+        c.condition(
+            c.INITIALIZED,
+            status=tally.initialized or c.is_true(before, c.INITIALIZED),
+            reason="PodGangPodsCreated" if tally.initialized else "PodGangPodsCreationPending",
+            message="all pods exist" if tally.initialized else "not all pods exist yet",
+        ),
+        c.condition(
+            c.SCHEDULED,
+            status=tally.is_scheduled,
+            reason="AllPodCliquesScheduled" if tally.is_scheduled else "PodCliquesUnscheduled",
+            message="all PodCliques are placed" if tally.is_scheduled else waiting,
+        ),
+        c.condition(
+            c.READY,
+            status=tally.is_ready,
+            reason="AllPodCliquesReady" if tally.is_ready else "PodCliquesNotReady",
+            message="all PodCliques are ready"
+            if tally.is_ready
+            else f"not ready: {_some(tally.unready)}",
+        ),
+        c.condition(
+            c.UNHEALTHY,
+            status=was_ready and not tally.is_ready,
+            reason="BelowMinAvailable" if was_ready and not tally.is_ready else "Healthy",
+            message=f"was ready, lacks: {_some(tally.unready)}"
+            if was_ready and not tally.is_ready
+            else "no PodClique fell below its minimum",
+        ),
+    ]
+    return {
+        **old,
+        "phase": _phase(scheduled=tally.is_scheduled, ready=tally.is_ready),
+        "conditions": c.merge(before, ours, now=context.now, owned=_GANG_CONDITIONS),
+    }
+
+
+def _phase(*, scheduled: bool, ready: bool) -> str:
+    if ready:
+        return "Running"
+    return "Starting" if scheduled else "Pending"
+
+
+def _some(names: Sequence[str], limit: int = 4) -> str:
+    """The first few names; a gang may have many cliques."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def scheduler_verdicts(pod_groups: Mapping[str, Child]) -> dict[str, str]:
+    """What the scheduler says of each PodGroup that it cannot place."""
+    found = {name: verdict(group.status) for name, group in pod_groups.items()}
+    return {name: text for name, text in found.items() if text}

@@ -1,0 +1,105 @@
+"""Counts and verdicts: how much of a clique, group or gang is placed, ready, up to date."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from grove_operator.api import labels
+from grove_operator.observed import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class CliqueCounts:
+    """Pods of one PodClique, those being deleted left out. `wanted` is its spec.replicas."""
+
+    wanted: int
+    minimum: int
+    total: int
+    scheduled: int
+    ready: int
+    updated: int
+    gated: int
+    failing: int
+    unready: int
+    verdict: str
+
+    @property
+    def enough_scheduled(self) -> bool:
+        """A clique scaled below its minimum on purpose needs no more than it has."""
+        return self.scheduled >= self.needed
+
+    @property
+    def enough_ready(self) -> bool:
+        return self.ready >= self.needed
+
+    @property
+    def needed(self) -> int:
+        return min(self.minimum, self.wanted)
+
+    @property
+    def complete(self) -> bool:
+        return self.total >= self.wanted
+
+    @property
+    def healthy(self) -> int:
+        """Placed pods that are not known to be broken; those still starting count."""
+        return self.scheduled - self.failing - self.unready
+
+
+def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: str) -> CliqueCounts:
+    total = scheduled = ready = updated = gated = failing = unready = 0
+    verdict = ""
+    for pod in pods:
+        if pod.meta.deleting:
+            continue
+        total += 1
+        updated += pod.meta.labels.get(labels.TEMPLATE_HASH) == template_hash
+        gated += labels.GATE in pod.gates
+        if not pod.scheduled:
+            verdict = verdict or pod.verdict
+            continue
+        scheduled += 1
+        if pod.ready:
+            ready += 1
+        elif pod.failing:
+            failing += 1
+        elif pod.started_unready:
+            unready += 1
+    return CliqueCounts(
+        wanted, minimum, total, scheduled, ready, updated, gated, failing, unready, verdict
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GangCounts:
+    """A gang by its cliques: how many have what they need."""
+
+    cliques: int
+    scheduled: int
+    ready: int
+    initialized: bool
+    short: tuple[str, ...]
+    """PodCliques that lack placed pods."""
+    unready: tuple[str, ...]
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.initialized and self.scheduled == self.cliques
+
+    @property
+    def is_ready(self) -> bool:
+        return self.is_scheduled and self.ready == self.cliques
+
+
+def count_gang(cliques: Sequence[tuple[str, CliqueCounts | None]]) -> GangCounts:
+    """`None` stands for a PodClique that does not exist yet."""
+    known = [(name, counts) for name, counts in cliques if counts is not None]
+    short = [name for name, counts in cliques if counts is None or not counts.enough_scheduled]
+    unready = [name for name, counts in cliques if counts is None or not counts.enough_ready]
+    return GangCounts(
+        cliques=len(cliques),
+        scheduled=len(cliques) - len(short),
+        ready=len(cliques) - len(unready),
+        initialized=len(known) == len(cliques) and all(counts.complete for _, counts in known),
+        short=tuple(short),
+        unready=tuple(unready),
+    )

@@ -1,0 +1,237 @@
+"""Gangs on the stock scheduler: Workload, CompositePodGroup and PodGroup (scheduling.k8s.io).
+
+One PodGroup per PodClique holds the clique's minimum; a CompositePodGroup ties the cliques of a
+gang together, so that all of them are placed or none. A gang of one clique needs no composite.
+Where only PodGroup is served, one PodGroup spans the gang and can promise no more than the sum of
+the minimums. The Workload only describes: it is not read when pods are placed.
+
+Limits of the API: a list of templates holds at most eight, groups keep their policy for life
+(only a PodGroup's minCount can be changed).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from grove_operator.api import labels
+from grove_operator.desired.blueprint import SetBlueprint, replica_label
+from grove_operator.desired.expansion import CliqueSlot, GangSlot, expand
+
+GROUP: Final = "scheduling.k8s.io"
+POD_GROUP_API: Final = f"{GROUP}/v1beta1"
+COMPOSITE_API: Final = f"{GROUP}/v1alpha3"
+MAX_TEMPLATES: Final = 8
+
+SCHEDULED_CONDITION: Final = "PodGroupInitiallyScheduled"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the cluster offers to a gang, found by discovery."""
+
+    pod_groups: bool = False
+    composite_groups: bool = False
+    workloads: bool = False
+    priority_classes: frozenset[str] | None = None
+    """Names of the classes that exist; None when not known."""
+
+    def gangs_for(self, blueprint: SetBlueprint) -> bool:
+        """Whether the set's own scheduler places its gangs all-or-nothing."""
+        return self.pod_groups and blueprint.scheduler == labels.DEFAULT_SCHEDULER
+
+
+@dataclass(frozen=True, slots=True)
+class NativeGang:
+    """The objects of one gang, composite first."""
+
+    composite: dict[str, Any] | None
+    pod_groups: tuple[dict[str, Any], ...]
+
+
+def gang_minimum(slot: CliqueSlot, replicas: int) -> int:
+    """Pods of the clique that must be placed together; a clique scaled below its minimum lowers it.
+
+    Nothing could ever be placed otherwise.
+    """
+    return min(slot.blueprint.min_available, replicas)
+
+
+def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
+    """Name of the PodGroup that the clique's pods join."""
+    return slot.name if capabilities.composite_groups else slot.gang
+
+
+def build_native_gang(
+    blueprint: SetBlueprint,
+    gang: GangSlot,
+    replicas: Mapping[str, int],
+    capabilities: Capabilities,
+    replica: int,
+) -> NativeGang:
+    """The groups of a gang. `replicas` are the live counts of its PodCliques.
+
+    A clique at zero has no group and does not count.
+    """
+    counts = {slot.name: gang_minimum(slot, replicas.get(slot.name, 0)) for slot in gang.cliques}
+    present = [slot for slot in gang.cliques if counts[slot.name] > 0]
+    if not present:
+        return NativeGang(None, ())
+    builder = _Builder(blueprint, gang, capabilities, replica)
+    if not capabilities.composite_groups:
+        return NativeGang(None, (builder.whole_gang(sum(counts.values())),))
+    parent = len(gang.cliques) > 1
+    groups = tuple(builder.pod_group(slot, counts[slot.name], parent=parent) for slot in present)
+    return NativeGang(builder.composite(len(present)) if parent else None, groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    blueprint: SetBlueprint
+    gang: GangSlot
+    capabilities: Capabilities
+    replica: int
+
+    def composite(self, minimum: int) -> dict[str, Any]:
+        workload = workload_of(self.blueprint, _template_of(self.gang))
+        return self._body(
+            COMPOSITE_API,
+            "CompositePodGroup",
+            self.gang.name,
+            {},
+            {
+                "workloadRef": {
+                    "workloadName": workload,
+                    "templateName": _template_of(self.gang),
+                },
+                "schedulingPolicy": {"gang": {"minGroupCount": minimum}},
+            },
+        )
+
+    def pod_group(self, slot: CliqueSlot, minimum: int, *, parent: bool) -> dict[str, Any]:
+        spec: dict[str, Any] = {"schedulingPolicy": {"gang": {"minCount": minimum}}}
+        if parent:
+            template = _template_of(self.gang)
+            spec["parentCompositePodGroupName"] = self.gang.name
+            spec["workloadRef"] = {
+                "workloadName": workload_of(self.blueprint, template),
+                "templateName": _member_template(self.gang, slot),
+            }
+        clique = {labels.PODCLIQUE: slot.name}
+        return self._body(POD_GROUP_API, "PodGroup", slot.name, clique, spec)
+
+    def whole_gang(self, minimum: int) -> dict[str, Any]:
+        spec = {"schedulingPolicy": {"gang": {"minCount": minimum}}}
+        return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, spec)
+
+    def _body(
+        self, api: str, kind: str, name: str, extra: Mapping[str, str], spec: dict[str, Any]
+    ) -> dict[str, Any]:
+        priority = self.blueprint.priority_class
+        known = self.capabilities.priority_classes
+        if priority and (known is None or priority in known):
+            spec["priorityClassName"] = priority
+        return {
+            "apiVersion": api,
+            "kind": kind,
+            "metadata": {
+                "name": name,
+                "namespace": self.blueprint.namespace,
+                "labels": self.blueprint.pair
+                | replica_label(self.replica)
+                | {labels.NAME: name, labels.PODGANG: self.gang.name}
+                | dict(extra),
+            },
+            "spec": spec,
+        }
+
+
+_BASE_GANG: Final = "gang-base"
+
+
+def _template_of(gang: GangSlot) -> str:
+    """Name of the Workload template that describes the gang. Names are unique in a Workload."""
+    group = gang.cliques[0].group if gang.base_gang is not None else None
+    return _scaled_gang(group.blueprint.name) if group else _BASE_GANG
+
+
+def _scaled_gang(group: str) -> str:
+    return f"gang-{group}"
+
+
+def _member_template(gang: GangSlot, slot: CliqueSlot) -> str:
+    return f"{'scaled' if gang.base_gang else 'base'}-{slot.blueprint.name}"
+
+
+def workload_of(blueprint: SetBlueprint, template: str) -> str:
+    """Name of the Workload that holds the template; eight fit in each."""
+    position = _gang_templates(blueprint).index(template) // MAX_TEMPLATES
+    return blueprint.name if position == 0 else f"{blueprint.name}-{position}"
+
+
+def _gang_templates(blueprint: SetBlueprint) -> list[str]:
+    return [_BASE_GANG, *(_scaled_gang(group.name) for group in blueprint.groups)]
+
+
+def build_workloads(blueprint: SetBlueprint) -> Iterator[dict[str, Any]]:
+    """Describe the set's gangs. None is needed where each gang is a single clique.
+
+    A gang with more than eight cliques is described by its first eight: the list holds no more.
+    """
+    layout = expand(
+        _with_one_scaled_replica(blueprint),
+        0,
+        {},
+    )
+    composites: dict[str, dict[str, Any]] = {}
+    for gang in layout.gangs:
+        if len(gang.cliques) > 1:
+            composites.setdefault(_template_of(gang), _composite_template(gang))
+    by_workload: dict[str, list[dict[str, Any]]] = {}
+    for template, body in composites.items():
+        by_workload.setdefault(workload_of(blueprint, template), []).append(body)
+    for name, templates in by_workload.items():
+        yield {
+            "apiVersion": POD_GROUP_API,
+            "kind": "Workload",
+            "metadata": {
+                "name": name,
+                "namespace": blueprint.namespace,
+                "labels": blueprint.pair | {labels.NAME: name},
+            },
+            "spec": {"compositePodGroupTemplates": templates},
+        }
+
+
+def _with_one_scaled_replica(blueprint: SetBlueprint) -> SetBlueprint:
+    """The set as if each group had one replica beyond its minimum: that shows all its gangs."""
+    groups = tuple(replace(group, replicas=group.min_available + 1) for group in blueprint.groups)
+    return replace(blueprint, groups=groups)
+
+
+def _composite_template(gang: GangSlot) -> dict[str, Any]:
+    members: dict[str, int] = {}
+    for slot in gang.cliques:
+        members.setdefault(_member_template(gang, slot), slot.blueprint.min_available)
+    return {
+        "name": _template_of(gang),
+        "schedulingPolicy": {"gang": {"minGroupCount": len(gang.cliques)}},
+        "podGroupTemplates": [
+            {"name": name, "schedulingPolicy": {"gang": {"minCount": minimum}}}
+            for name, minimum in list(members.items())[:MAX_TEMPLATES]
+        ],
+    }
+
+
+def verdict(pod_group_status: Mapping[str, Any]) -> str:
+    """Why the scheduler has not placed the group, in its own words; empty if it has, or is silent.
+
+    Words of a failed attempt inside the scheduler are left out: it tries again by itself.
+    """
+    for condition in pod_group_status.get("conditions") or ():
+        if (
+            condition.get("type") == SCHEDULED_CONDITION
+            and condition.get("status") == "False"
+            and condition.get("reason") != "SchedulerError"
+        ):
+            return str(condition.get("message") or "")
+    return ""
