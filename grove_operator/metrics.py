@@ -124,6 +124,7 @@ _LEADER_TRANSITIONS: Final = Counter(
 
 _request_children: dict[tuple[str, str, int], Counter] = {}
 _second_children: dict[str, Histogram] = {}
+_event_children: dict[tuple[str, str], Counter] = {}
 
 
 def count_reconcile(kind: str, outcome: str, seconds: float) -> None:
@@ -175,7 +176,11 @@ def set_informer_objects(kind: str, objects: int) -> None:
 
 
 def count_informer_events(kind: str, event_type: str, events: int) -> None:
-    _INFORMER_EVENTS.labels(kind, event_type).inc(events)
+    key = (kind, event_type)
+    child = _event_children.get(key)
+    if child is None:
+        child = _event_children[key] = _INFORMER_EVENTS.labels(kind, event_type)
+    child.inc(events)
 
 
 def count_informer_restart(kind: str, reason: str) -> None:

@@ -19,7 +19,7 @@ from grove_operator.cluster.connection import Api
 from grove_operator.cluster.records import DECODERS
 from grove_operator.cluster.resources import Resource
 from grove_operator.cluster.slowstart import SlowStart
-from grove_operator.cluster.store import Store
+from grove_operator.cluster.store import Source, Store
 from grove_operator.desired.blueprint import owner_reference
 from grove_operator.errors import (
     AlreadyExistsError,
@@ -146,7 +146,7 @@ class Applier:
         except AlreadyExistsError:
             await self._adopt(namespace, action, owner.meta.uid)
             return
-        self._store.upsert(action.kind, DECODERS[action.kind](answer))
+        self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
 
     async def _adopt(self, namespace: str, action: Create, owner_uid: str) -> None:
         """Take an object that an earlier try made. Labels that hid it from us are put back."""
@@ -160,7 +160,7 @@ class Applier:
             body = _encode({"metadata": {"labels": labels}})
             answer = await self._api.merge_patch(resource, namespace, action.name, body)
             record = DECODERS[action.kind](answer)
-        self._store.upsert(action.kind, record)
+        self._store.upsert(action.kind, record, Source.ACTION)
 
     async def _patch(self, namespace: str, action: Patch, report: Report) -> None:
         body = action.body
@@ -178,7 +178,7 @@ class Applier:
             RESOURCES[action.kind], namespace, action.name, _encode(body)
         )
         after = DECODERS[action.kind](answer)
-        self._store.upsert(action.kind, after)
+        self._store.upsert(action.kind, after, Source.ACTION)
         self._sent[action.uid] = (after.meta.version, _encode(action.body))
 
     def _repeats(self, action: Patch, before: Record) -> bool:
@@ -207,10 +207,10 @@ class Applier:
         if document.kind != "Status":
             after = DECODERS[action.kind](answer)
             if after.meta.uid == action.uid and after.meta.deleting:
-                self._store.upsert(action.kind, after)
+                self._store.upsert(action.kind, after, Source.ACTION)
                 return
         meta = msgspec.structs.replace(before.meta, deleting=True, version=version + 1)
-        self._store.upsert(action.kind, msgspec.structs.replace(before, meta=meta))
+        self._store.upsert(action.kind, msgspec.structs.replace(before, meta=meta), Source.ACTION)
 
     async def _status(self, namespace: str, patch: StatusPatch, report: Report) -> None:
         body = patch.body
@@ -227,7 +227,7 @@ class Applier:
         except ClusterError as error:
             report.failures.append((patch, error))
         else:
-            self._store.upsert(patch.kind, DECODERS[patch.kind](answer))
+            self._store.upsert(patch.kind, DECODERS[patch.kind](answer), Source.STATUS)
             report.done["Status", patch.kind] += 1
 
 

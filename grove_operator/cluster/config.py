@@ -95,8 +95,9 @@ class Credentials:
         except (ConfigException, OSError, AttributeError, TypeError, yaml.YAMLError) as error:
             # The loader trips over an empty or malformed file with Attribute- and TypeErrors.
             source = path or "the pod's service account"
+            why = " ".join(str(error).split())
             raise SettingsError(
-                f"kubeconfig: {source} cannot be used ({error}); pass --kubeconfig, set KUBECONFIG "
+                f"kubeconfig: {source} cannot be used ({why}); pass --kubeconfig, set KUBECONFIG "
                 "or run inside the cluster with a mounted service account token"
             ) from error
         self._header = await self._read_header()

@@ -2,15 +2,14 @@
 
 Owns the connection pool, authentication headers, time-outs, tries, the bound on requests in flight
 and their metrics. Refuses to know JSON: callers encode and decode. Failures leave as classes of
-`errors.py`. Called by everything in `cluster/`; measured, this path costs a third less than
-kubernetes.aio's own `rest_client`, whose TLS and login it shares.
+`errors.py`. Called by everything in `cluster/`. It shares kubernetes.aio's TLS and login, but not
+its `rest_client`: that one would encode bodies a second time and costs more.
 """
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypedDict, Unpack
@@ -20,10 +19,19 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from grove_operator import __version__, metrics
+from grove_operator import metrics
 from grove_operator.cluster.config import ClientOptions, Credentials
 from grove_operator.cluster.failures import failure
 from grove_operator.cluster.resources import Resource
+from grove_operator.cluster.transport import (
+    CONNECT_TIMEOUT,
+    RateLimit,
+    back_off,
+    lost,
+    open_session,
+    split_lines,
+    time_limit,
+)
 from grove_operator.errors import ClusterError, SettingsError, UnavailableError
 
 Verb = Literal["get", "list", "create", "update", "patch", "delete", "watch"]
@@ -45,10 +53,6 @@ _METHODS: Final[dict[Verb, str]] = {
     "delete": "DELETE",
 }
 _LOG = logging.getLogger(__name__)
-_CONNECT_TIMEOUT: Final = 10.0
-_BACKOFF_START: Final = 0.2
-_BACKOFF_CAP: Final = 5.0
-_BUFFER: Final = 2**20
 
 
 class CallOptions(TypedDict, total=False):
@@ -114,8 +118,8 @@ class Api:
             self._transport["proxy"] = endpoint.proxy
         if endpoint.server_name:
             self._transport["server_hostname"] = endpoint.server_name
-        self._timeout = _time_limit(options.timeout)
-        self._session = _open_session(credentials)
+        self._timeout = time_limit(options.timeout)
+        self._session = open_session(credentials)
 
     @classmethod
     async def connect(cls, options: ClientOptions | None = None) -> Self:
@@ -242,15 +246,15 @@ class Api:
         again here, and not counted as a request in flight.
         """
         call = _Call("watch", resource, namespace=namespace, query=query)
-        timeout = aiohttp.ClientTimeout(sock_connect=_CONNECT_TIMEOUT, sock_read=inactivity)
+        timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=inactivity)
         try:
             async with await self._open(call, timeout) as response:
                 if response.status != 200:
                     raise failure(call.what, response.status, await response.read())
-                async for lines in _split(response.content):
+                async for lines in split_lines(response.content):
                     yield lines
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _lost(call.what, error) from error
+            raise lost(call.what, error) from error
 
     async def _try(self, call: _Call) -> bytes:
         clock = asyncio.get_running_loop().time
@@ -265,7 +269,7 @@ class Api:
             try:
                 return await self._once(call)
             except UnavailableError as error:
-                wait = _back_off(attempt, error.retry_after)
+                wait = back_off(attempt, error.retry_after)
                 if attempt >= tries or clock() + wait > deadline:
                     raise
                 metrics.count_request_retry(call.verb, error.status)
@@ -281,12 +285,12 @@ class Api:
                     raise error from None
 
     async def _once(self, call: _Call) -> bytes:
-        timeout = self._timeout if call.timeout is None else _time_limit(call.timeout)
+        timeout = self._timeout if call.timeout is None else time_limit(call.timeout)
         try:
             async with await self._open(call, timeout) as response:
                 payload = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _lost(call.what, error) from error
+            raise lost(call.what, error) from error
         if response.status < 300:
             return payload
         raise failure(call.what, response.status, payload, response.headers.get("Retry-After"))
@@ -316,69 +320,3 @@ class Api:
         finally:
             metrics.count_request(call.verb, call.kind, status, time.perf_counter() - started)
         return response
-
-
-class RateLimit:
-    """A token bucket: `burst` at once, then `qps` each second. Only used when configured."""
-
-    def __init__(
-        self, qps: float, burst: int | None, sleep: Callable[[float], Awaitable[None]]
-    ) -> None:
-        self._interval = 1.0 / qps
-        self._slack = self._interval * (max(burst or 1, 1) - 1)
-        self._sleep = sleep
-        self._next = 0.0
-
-    async def take(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._next = max(self._next + self._interval, now - self._slack)
-        if self._next > now:
-            await self._sleep(self._next - now)
-
-
-def _open_session(credentials: Credentials) -> aiohttp.ClientSession:
-    # No limit here: requests are bounded by the semaphore, watches and the lease renewal must
-    # never wait for a free connection. Answers stay uncompressed: unpacking costs more than it
-    # saves inside a cluster.
-    connector = aiohttp.TCPConnector(
-        limit=0, ssl=credentials.ssl_context(), keepalive_timeout=60, ttl_dns_cache=30
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={
-            "Accept": JSON,
-            "Accept-Encoding": "identity",
-            "User-Agent": f"grove-operator/{__version__}",
-        },
-        read_bufsize=_BUFFER,
-        trust_env=False,
-    )
-
-
-def _time_limit(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, _CONNECT_TIMEOUT))
-
-
-def _lost(what: str, error: BaseException) -> UnavailableError:
-    reason = "Timeout" if isinstance(error, TimeoutError) else "ConnectionLost"
-    return UnavailableError(what, 0, reason, f"{reason}: {error or type(error).__name__}")
-
-
-def _back_off(attempt: int, retry_after: float | None) -> float:
-    spread = min(_BACKOFF_CAP, _BACKOFF_START * 2**attempt)
-    jitter = random.uniform(0, spread)  # noqa: S311 - spreads load, guards nothing
-    return jitter if retry_after is None else retry_after + jitter / 4
-
-
-async def _split(content: aiohttp.StreamReader) -> AsyncIterator[Lines]:
-    """Cut a stream into lines of any length, one await per arrival instead of one per line."""
-    parts: list[bytes] = []
-    async for chunk in content.iter_any():
-        lines = chunk.split(b"\n")
-        parts.append(lines[0])
-        if len(lines) == 1:
-            continue
-        lines[0] = b"".join(parts)
-        parts = [lines.pop()]
-        yield lines

@@ -16,6 +16,7 @@ import msgspec
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.resources import (
     COMPOSITE_POD_GROUPS,
+    POD_CLIQUE_SETS,
     POD_GANGS,
     POD_GROUPS,
     TOPOLOGY_BINDINGS,
@@ -40,6 +41,7 @@ GROUP_VERSIONS: Final = tuple(
         }
     )
 )
+_OUR_OWN: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS, POD_GANGS)
 _LOG = logging.getLogger(__name__)
 
 
@@ -70,14 +72,22 @@ def is_served(found: Served, resource: Resource) -> bool:
 
 
 class Discovery:
-    """Keeps the answer fresh. `on_change` is called with each answer that differs from the last."""
+    """Keeps the answer fresh. `on_change` is called with each answer that differs from the last.
+
+    While a kind of our own is missing, somebody is about to install the CRDs: then it looks often.
+    """
 
     def __init__(
-        self, api: Api, on_change: Callable[[Served], None], interval: float = 180.0
+        self,
+        api: Api,
+        on_change: Callable[[Served], None],
+        interval: float = 180.0,
+        eager: float = 5.0,
     ) -> None:
         self._api = api
         self._on_change = on_change
         self._interval = interval
+        self._eager = min(eager, interval)
         self._wanted = asyncio.Event()
         self.known = asyncio.Event()
         self.served: Served = frozenset()
@@ -98,12 +108,13 @@ class Discovery:
     async def run(self) -> None:
         """Refresh for ever. While the API server does not answer, the last answer stays."""
         while True:
-            wait = self._interval
+            wait = self._eager
             try:
-                await self.refresh()
+                found = await self.refresh()
+                if all(is_served(found, resource) for resource in _OUR_OWN):
+                    wait = self._interval
             except ClusterError as error:
                 _LOG.warning("API discovery failed", extra={"error": str(error)})
-                wait = min(5.0, self._interval)
             await self._pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
 
     async def _pause(self, seconds: float) -> None:

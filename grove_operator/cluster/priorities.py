@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
-from grove_operator.cluster.records import Raw, decode_meta
 from grove_operator.cluster.resources import Resource
 
 PRIORITY_CLASSES: Final = Resource(
@@ -13,31 +10,23 @@ PRIORITY_CLASSES: Final = Resource(
 )
 
 
-class ClassName(msgspec.Struct, frozen=True):
-    name: str
-
-
-def decode_name(raw: Raw) -> ClassName:
-    return ClassName(decode_meta(raw).meta.name)
-
-
 class PriorityClasses:
-    """The sink of their informer; tells when the names changed."""
+    """The sink of their informer, fed with names; tells when the names changed."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self.names: set[str] = set()
         self._changed = changed
 
-    def upsert(self, record: ClassName) -> None:
-        if record.name not in self.names:
-            self.names.add(record.name)
+    def upsert(self, record: str) -> None:
+        if record not in self.names:
+            self.names.add(record)
             self._changed()
 
-    def delete(self, record: ClassName) -> None:
-        self.names.discard(record.name)
+    def delete(self, record: str) -> None:
+        self.names.discard(record)
         self._changed()
 
-    def replace(self, records: list[ClassName], resource_version: str) -> None:
+    def replace(self, records: list[str], resource_version: str) -> None:
         del resource_version
-        self.names = {record.name for record in records}
+        self.names = set(records)
         self._changed()

@@ -110,10 +110,16 @@ class _MetaOnlyJson(msgspec.Struct):
     metadata: _MetaJson
 
 
+class _SecretJson(msgspec.Struct):
+    metadata: _MetaJson
+    type: str = ""
+
+
 _pod = msgspec.json.Decoder(_PodJson).decode
 _clique = msgspec.json.Decoder(_CliqueJson).decode
 _group = msgspec.json.Decoder(_GroupJson).decode
 _meta_only = msgspec.json.Decoder(_MetaOnlyJson).decode
+_secret = msgspec.json.Decoder(_SecretJson).decode
 _any = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -230,9 +236,15 @@ def decode_child_without_status(raw: Raw) -> Child:
     return Child(meta=child.meta, body=child.body)
 
 
-def decode_meta(raw: Raw) -> Child:
-    """An object of which nothing but its being there counts; the data of a Secret is not kept."""
-    return Child(meta=_meta(_meta_only(raw).metadata))
+def decode_secret(raw: Raw) -> Child:
+    """Its data is never kept."""
+    json = _secret(raw)
+    return Child(meta=_meta(json.metadata), body={"type": json.type})
+
+
+def decode_name(raw: Raw) -> str:
+    """Of some objects nothing but their being there counts."""
+    return _meta_only(raw).metadata.name
 
 
 DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
@@ -245,7 +257,7 @@ DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.SERVICE_ACCOUNT: decode_child_without_status,
     Kind.ROLE: decode_child_without_status,
     Kind.ROLE_BINDING: decode_child_without_status,
-    Kind.SECRET: decode_meta,
+    Kind.SECRET: decode_secret,
     Kind.HPA: decode_child_without_status,
     Kind.WORKLOAD: decode_child,
     Kind.POD_GROUP: decode_child,

@@ -8,7 +8,10 @@ Tells one listener what changed. Decides nothing.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from grove_operator.api import labels
 from grove_operator.api.names import replica_of
@@ -24,6 +27,16 @@ _NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA})
 """Kinds without a replica index label: their names tell."""
 WHOLE_SET: Final = -1
 """In place of a replica index: the set itself."""
+
+
+class Source(Enum):
+    """Where a state comes from, which decides what in it is news."""
+
+    WATCH = 1
+    ACTION = 2
+    """The answer to an action: whoever sent it looks again by himself."""
+    STATUS = 3
+    """The answer to a status write: the status is no news, but all else may be."""
 
 
 class Family(NamedTuple):
@@ -69,7 +82,7 @@ class Store:
 
     # --- what informers and writes tell us -------------------------------------------------
 
-    def upsert(self, kind: Kind, record: Record) -> None:
+    def upsert(self, kind: Kind, record: Record, source: Source = Source.WATCH) -> None:
         """Take a state of an object, unless a newer one or its end is known."""
         meta = record.meta
         key = (meta.namespace, meta.name)
@@ -84,7 +97,7 @@ class Store:
         self._file(kind, place, record)
         if known and known[0] != place:
             self._listener(known[0], kind, old, None)
-        if old is None or _differs(old, record):
+        if source is not Source.ACTION and (old is None or _differs(old, record, source)):
             self._listener(place, kind, old, record)
 
     def delete(self, kind: Kind, record: Record) -> None:
@@ -249,11 +262,20 @@ def _place_of(kind: Kind, record: Record) -> Place:
     return Place(family, WHOLE_SET if index is None else index)
 
 
-def _differs(old: Record, new: Record) -> bool:
-    """Whether anything but the version changed; most pod events change nothing that counts."""
+def _differs(old: Record, new: Record, source: Source) -> bool:
+    """Whether anything that counts changed; most pod events change nothing that does."""
     if isinstance(old, Pod) and isinstance(new, Pod):
         return _facts(old) != _facts(new)
+    if source is Source.STATUS:
+        return _without_status(old) != _without_status(new)
     return True
+
+
+def _without_status(record: Record) -> Record:
+    meta = replace(record.meta, version=0)
+    if isinstance(record, Pod):
+        return record
+    return replace(record, meta=meta, status={})
 
 
 def _facts(pod: Pod) -> tuple[object, ...]:

@@ -62,7 +62,6 @@ class SetBlueprint:
     generation: int
     replicas: int
     deleting: bool
-    finalizers: tuple[str, ...]
     priority_class: str
     publish_not_ready: bool
     generation_hash: str
@@ -109,7 +108,6 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         generation=meta.generation,
         replicas=pcs.spec.replicas,
         deleting=meta.deletion_timestamp is not None,
-        finalizers=tuple(meta.finalizers),
         priority_class=template.priority_class_name,
         publish_not_ready=template.headless_service_config.publish_not_ready_addresses,
         generation_hash=generation_hash(clique.pod_hash for clique in cliques.values()),

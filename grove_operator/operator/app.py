@@ -8,9 +8,10 @@ import asyncio
 import gc
 import logging
 import os
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,8 @@ from grove_operator.cluster.discovery import Discovery, Served, is_served
 from grove_operator.cluster.election import Elector, LeaseOptions
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.informer import Informer
-from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses, decode_name
-from grove_operator.cluster.records import DECODERS
+from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
+from grove_operator.cluster.records import DECODERS, decode_name
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.errors import GroveError, SettingsError
 from grove_operator.observed import Kind, Record
@@ -269,5 +270,11 @@ class Operator:
                 metrics.set_informer_objects(str(kind), self.store.count(kind))
 
 
+@lru_cache(maxsize=2)
+def _rfc3339(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The time as it stands in statuses, to the second. Asked for at each look."""
+    return _rfc3339(int(time.time()))

@@ -36,7 +36,6 @@ class Known:
             meta.uid,
             meta.generation,
             meta.deleting,
-            meta.finalizers,
             sorted(meta.labels.items()),
             sorted(meta.annotations.items()),
         )
@@ -79,7 +78,6 @@ def _blueprint(record: Child) -> SetBlueprint:
             "generation": meta.generation,
             "labels": meta.labels,
             "annotations": meta.annotations,
-            "finalizers": list(meta.finalizers),
             "creationTimestamp": meta.created or None,
             "deletionTimestamp": meta.created if meta.deleting else None,
         },

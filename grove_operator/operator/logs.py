@@ -20,7 +20,7 @@ _HIDDEN: Final = "(hidden)"
 _FOREIGN: Final[Mapping[str, int]] = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.WARNING,  # else one line per event
-    "kopf._core.reactor.running": logging.ERROR,  # warns that it handles no signals; we do
+    "kopf._core.reactor": logging.CRITICAL,  # traces of faults that the shell reports in one line
     "aiohttp.access": logging.WARNING,
     "asyncio": logging.WARNING,
     "client": logging.WARNING,

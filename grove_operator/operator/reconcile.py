@@ -15,7 +15,7 @@ from grove_operator import metrics
 from grove_operator.cluster.applier import Applier, Report, describe
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
-from grove_operator.observed import Child, Kind, Record, ReplicaSummary, SetSnapshot
+from grove_operator.observed import Child, Kind, Pod, Record, ReplicaSummary, SetSnapshot
 from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.operator.stories import tell_activity, tell_failure, tell_rejection
@@ -118,6 +118,7 @@ class Reconciler:
                 break
             report = await self.applier.apply(key.namespace, plan.actions, known.pace)
             known.done.update(report.done)
+            self._touch(key)
             plan = look(key, known)
             if report.failures or report.stale:
                 break
@@ -192,11 +193,31 @@ class Reconciler:
     def changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
         """The store's listener: something is worth a look."""
         key = Key(*place.family, place.replica)
+        self._touch(key)
+        self.queue.add(key, delay=self._patience(place.family, kind, old, new))
+
+    def _patience(
+        self, family: Family, kind: Kind, old: Record | None, new: Record | None
+    ) -> float:
+        """How long the look may wait so that more changes go into it.
+
+        What a scheduler says of a group changes statuses only; so does a living pod that became
+        ready, or placed in a set whose gangs do not wait for each other.
+        """
+        if kind is Kind.POD_GROUP and old is not None and new is not None:
+            return self.pace.quiet
+        if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
+            known = self._known.get(family)
+            waiting = known is None or known.blueprint is None or known.blueprint.groups
+            if old.scheduled == new.scheduled or not waiting:
+                return self.pace.quiet
+        return self.pace.debounce
+
+    def _touch(self, key: Key) -> None:
+        """Remember that the key's objects are changing, so that statuses wait for the end of it."""
         moment = time.monotonic()
         first, _ = self._touched.get(key, (moment, moment))
         self._touched[key] = (first, moment)
-        fresh = kind is Kind.SET or old is None or new is None
-        self.queue.add(key, delay=self.pace.debounce if not fresh else self.pace.debounce / 2)
 
     def look_at_everything(self) -> None:
         """For a new leader, and when what the cluster offers has changed."""
@@ -223,7 +244,5 @@ class Reconciler:
 
     def _touch_set(self, key: Key) -> None:
         whole = Key(key.namespace, key.name, WHOLE_SET)
-        moment = time.monotonic()
-        first, _ = self._touched.get(whole, (moment, moment))
-        self._touched[whole] = (first, moment)
+        self._touch(whole)
         self.queue.add(whole, delay=self.pace.quiet)

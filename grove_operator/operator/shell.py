@@ -28,6 +28,8 @@ _WATCHED: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS)
 _LONGEST_WAIT: Final = 30.0
 _STEADY: Final = 60.0
 """Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
+_LEFTOVERS: Final = 0.1
+"""Seconds after Kopf's clean-up until the tasks that it forgot are cancelled."""
 _QUICK: Final = 5.0
 """A watch that is opened again sooner than this was closed at once by the server."""
 
@@ -137,29 +139,38 @@ class _Incarnation:
         self._inside = asyncio.get_running_loop()
         if self._stopped.is_set():  # stopped before it began
             return
-        await kopf.operator(
-            registry=self._handlers(),
-            settings=kopf.OperatorSettings(),
-            clusterwide=True,
-            standalone=True,
-            stop_flag=self._stop_flag,
-        )
+        try:
+            await kopf.operator(
+                registry=self._handlers(),
+                settings=kopf_settings(),
+                clusterwide=True,
+                standalone=True,
+                stop_flag=self._stop_flag,
+            )
+        finally:
+            # Not in on.cleanup: watches that still run would take it for lost credentials and
+            # wait for new ones.
+            await self._close_session()
 
     def _handlers(self) -> kopf.OperatorRegistry:
-        """Register the handlers. Only `on.event`: everything else would write to the objects."""
+        """Register the handlers. Only `on.event`: everything else would write to the objects.
+
+        A failing login ends this run at once instead of waiting in it for a minute.
+        """
         registry = kopf.OperatorRegistry()
 
         @kopf.on.startup(registry=registry)
-        async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-            configure_kopf(settings)
+        async def note_start(**_: Any) -> None:
+            _LOG.info("kopf starts", extra={"kinds": [kind.plural for kind in self._resources]})
 
-        @kopf.on.login(registry=registry)
+        @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
         async def login(**_: Any) -> kopf.AiohttpSession:
             return await self._log_in()
 
         @kopf.on.cleanup(registry=registry)
-        async def clean_up(**_: Any) -> None:
-            await self._close_session()
+        async def note_end(**_: Any) -> None:
+            _LOG.info("kopf ends")
+            asyncio.get_running_loop().call_later(_LEFTOVERS, self._cancel_leftovers)
 
         if POD_CLIQUE_SETS in self._resources:
 
@@ -175,14 +186,25 @@ class _Incarnation:
 
         return registry
 
+    def _cancel_leftovers(self) -> None:
+        """When one watch fails, Kopf waits 5 s for the rest to notice; it never does.
+
+        Repeated until the loop ends, because a watch may swallow one cancellation.
+        """
+        if self._stop_flag is not None:
+            self._stop_flag.set()
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("watcher for "):
+                task.cancel()
+        asyncio.get_running_loop().call_later(_LEFTOVERS, self._cancel_leftovers)
+
     def _call(self, callback: Callable[..., None], *words: str) -> None:
         self._outside.call_soon_threadsafe(callback, *words)
 
     async def _log_in(self) -> kopf.AiohttpSession:
         """Give Kopf a session made of our credentials. It asks again after each 401."""
         credentials = self._shell._credentials  # noqa: SLF001 - same module
-        if self._session is not None:
-            await self._close_session()
+        if self._session is not None:  # Kopf has closed it
             await self._over_there(credentials.reload)
         endpoint = credentials.endpoint()
         trace = aiohttp.TraceConfig()
@@ -202,10 +224,12 @@ class _Incarnation:
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
         """Add the current token, and slow down a watch that the server closes at once."""
-        del session, context
+        del context
         if "watch" in params.url.query:
             await self._pace.wait(params.url.path)
         header = await self._over_there(self._shell._credentials.header)  # noqa: SLF001
+        if session.closed:  # meanwhile; said as aiohttp says it, so that Kopf takes the new one
+            raise RuntimeError("Session is closed")
         if header:
             params.headers["Authorization"] = header
 
@@ -273,8 +297,9 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def configure_kopf(settings: kopf.OperatorSettings) -> None:
+def kopf_settings() -> kopf.OperatorSettings:
     """Switch off what writes, and make waiting endless where Kopf would give up."""
+    settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
@@ -289,6 +314,7 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.enforce_retry_after = True
     settings.persistence.diffbase_storage = NoDiff()
     settings.persistence.progress_storage = NoProgress()
+    return settings
 
 
 def is_cluster_fault(error: BaseException) -> bool:

@@ -126,11 +126,17 @@ def missing(current: Any, wanted: Any) -> Any:
     For objects whose server fills in defaults: what only `current` has is left alone. Lists are
     compared item by item and replaced as a whole.
     """
-    if isinstance(wanted, Mapping):
-        if not isinstance(current, Mapping):
+    if current == wanted:
+        return None
+    if isinstance(wanted, dict):
+        if not isinstance(current, dict):
             return wanted
-        found = {key: missing(current.get(key), value) for key, value in wanted.items()}
-        return {key: value for key, value in found.items() if value is not None} or None
+        found = {}
+        for key, value in wanted.items():
+            lacking = missing(current.get(key), value)
+            if lacking is not None:
+                found[key] = lacking
+        return found or None
     if isinstance(wanted, list):
         same = (
             isinstance(current, list)
@@ -138,7 +144,7 @@ def missing(current: Any, wanted: Any) -> Any:
             and all(missing(old, new) is None for old, new in zip(current, wanted, strict=True))
         )
         return None if same else wanted
-    return None if current == wanted else wanted
+    return wanted
 
 
 def first_difference(patch: Mapping[str, Any], prefix: str = "") -> str:
