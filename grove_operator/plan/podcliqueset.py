@@ -118,12 +118,8 @@ def _plan_workloads(
     capabilities = facts.capabilities
     existing = seen.children.get(Kind.WORKLOAD, {})
     wanted: list[dict[str, Any]] = []
-    if (
-        capabilities.workloads
-        and capabilities.composite_groups
-        and capabilities.gangs_for(blueprint)
-    ):
-        wanted = list(build_workloads(blueprint))
+    if capabilities.workloads and capabilities.gangs_for(blueprint):
+        wanted = list(build_workloads(blueprint, capabilities))
     owner = Owner(Kind.SET, blueprint.name)
     for action in plan_children(Kind.WORKLOAD, wanted, existing, owner, blueprint.uid):
         if isinstance(action, Patch) and "spec" in action.body:

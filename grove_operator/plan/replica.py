@@ -77,7 +77,7 @@ class _Statuses:
         self.context = context
         self.seen = seen
         self.counts = counts
-        self.verdicts = scheduler_verdicts(seen.pod_groups)
+        self.refusals = scheduler_verdicts(seen.pod_groups)
 
     def patches(self) -> Iterator[StatusPatch]:
         context, seen = self.context, self.seen
@@ -104,7 +104,24 @@ class _Statuses:
                     yield patch
 
     def events(self) -> Iterator[Event]:
-        """A verdict of the scheduler that is not yet in the PodGang's status is news."""
+        """What is not yet in the statuses is news."""
+        yield from self._losses()
+        yield from self._verdicts()
+
+    def _losses(self) -> Iterator[Event]:
+        for name, counts in self.counts.items():
+            clique = self.context.cliques[name]
+            if clique.status.get("scheduledReplicas") and not counts.scheduled and counts.wanted:
+                yield Event(
+                    Kind.CLIQUE,
+                    name,
+                    clique.meta.uid,
+                    "AllScheduledReplicasLost",
+                    "none of the pods is placed any more",
+                    warning=True,
+                )
+
+    def _verdicts(self) -> Iterator[Event]:
         for gang in self.context.slots.gangs:
             child = self.seen.gangs.get(gang.name)
             says = self._gang_verdict(gang.name)
@@ -126,7 +143,7 @@ class _Statuses:
     def _verdict_of(self, clique: str) -> str:
         slot = self.context.slots.cliques[clique]
         group = pod_group_of(slot, self.context.capabilities)
-        return self.verdicts.get(group, "") or self.counts[clique].verdict
+        return self.refusals.get(group, "") or self.counts[clique].verdict
 
     def _gang_verdict(self, gang: str) -> str:
         """The first clique that the scheduler complains of speaks for the gang."""

@@ -92,36 +92,32 @@ class _Builder:
     replica: int
 
     def composite(self, minimum: int) -> dict[str, Any]:
-        workload = workload_of(self.blueprint, _template_of(self.gang))
-        return self._body(
-            COMPOSITE_API,
-            "CompositePodGroup",
-            self.gang.name,
-            {},
-            {
-                "workloadRef": {
-                    "workloadName": workload,
-                    "templateName": _template_of(self.gang),
-                },
-                "schedulingPolicy": {"gang": {"minGroupCount": minimum}},
-            },
-        )
+        spec = {
+            "workloadRef": self._reference(_template_of(self.gang)),
+            "schedulingPolicy": {"gang": {"minGroupCount": minimum}},
+        }
+        return self._body(COMPOSITE_API, "CompositePodGroup", self.gang.name, {}, spec)
 
     def pod_group(self, slot: CliqueSlot, minimum: int, *, parent: bool) -> dict[str, Any]:
         spec: dict[str, Any] = {"schedulingPolicy": {"gang": {"minCount": minimum}}}
         if parent:
-            template = _template_of(self.gang)
             spec["parentCompositePodGroupName"] = self.gang.name
-            spec["workloadRef"] = {
-                "workloadName": workload_of(self.blueprint, template),
-                "templateName": _member_template(self.gang, slot),
-            }
+            spec["workloadRef"] = self._reference(_member_template(self.gang, slot))
+        elif not _has_composites(self.blueprint):
+            spec["workloadRef"] = self._reference(_template_of(self.gang))
         clique = {labels.PODCLIQUE: slot.name}
         return self._body(POD_GROUP_API, "PodGroup", slot.name, clique, spec)
 
     def whole_gang(self, minimum: int) -> dict[str, Any]:
-        spec = {"schedulingPolicy": {"gang": {"minCount": minimum}}}
+        spec = {
+            "workloadRef": self._reference(_template_of(self.gang)),
+            "schedulingPolicy": {"gang": {"minCount": minimum}},
+        }
         return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, spec)
+
+    def _reference(self, template: str) -> dict[str, str]:
+        workload = _workload_of(self.blueprint, _template_of(self.gang))
+        return {"workloadName": workload, "templateName": template}
 
     def _body(
         self, api: str, kind: str, name: str, extra: Mapping[str, str], spec: dict[str, Any]
@@ -148,57 +144,61 @@ class _Builder:
 _BASE_GANG: Final = "gang-base"
 
 
+def _scaled_gang(group: str) -> str:
+    return f"gang-{group}"
+
+
 def _template_of(gang: GangSlot) -> str:
     """Name of the Workload template that describes the gang. Names are unique in a Workload."""
     group = gang.cliques[0].group if gang.base_gang is not None else None
     return _scaled_gang(group.blueprint.name) if group else _BASE_GANG
 
 
-def _scaled_gang(group: str) -> str:
-    return f"gang-{group}"
-
-
 def _member_template(gang: GangSlot, slot: CliqueSlot) -> str:
     return f"{'scaled' if gang.base_gang else 'base'}-{slot.blueprint.name}"
 
 
-def workload_of(blueprint: SetBlueprint, template: str) -> str:
-    """Name of the Workload that holds the template; eight fit in each."""
-    position = _gang_templates(blueprint).index(template) // MAX_TEMPLATES
+def _workload_of(blueprint: SetBlueprint, gang_template: str) -> str:
+    """Name of the Workload that describes the gang; eight fit in each."""
+    templates = [_BASE_GANG, *(_scaled_gang(group.name) for group in blueprint.groups)]
+    position = templates.index(gang_template) // MAX_TEMPLATES
     return blueprint.name if position == 0 else f"{blueprint.name}-{position}"
 
 
-def _gang_templates(blueprint: SetBlueprint) -> list[str]:
-    return [_BASE_GANG, *(_scaled_gang(group.name) for group in blueprint.groups)]
+def _has_composites(blueprint: SetBlueprint) -> bool:
+    """Whether any gang of the set has more than one clique."""
+    base = len(blueprint.standalone) + sum(
+        group.min_available * len(group.cliques) for group in blueprint.groups
+    )
+    return base > 1 or any(len(group.cliques) > 1 for group in blueprint.groups)
 
 
-def build_workloads(blueprint: SetBlueprint) -> Iterator[dict[str, Any]]:
-    """Describe the set's gangs. None is needed where each gang is a single clique.
+def build_workloads(
+    blueprint: SetBlueprint, capabilities: Capabilities
+) -> Iterator[dict[str, Any]]:
+    """Describe the set's gangs, by composites or by single groups: a Workload holds one sort.
 
     A gang with more than eight cliques is described by its first eight: the list holds no more.
     """
-    layout = expand(
-        _with_one_scaled_replica(blueprint),
-        0,
-        {},
-    )
-    composites: dict[str, dict[str, Any]] = {}
-    for gang in layout.gangs:
-        if len(gang.cliques) > 1:
-            composites.setdefault(_template_of(gang), _composite_template(gang))
-    by_workload: dict[str, list[dict[str, Any]]] = {}
-    for template, body in composites.items():
-        by_workload.setdefault(workload_of(blueprint, template), []).append(body)
-    for name, templates in by_workload.items():
+    composites = capabilities.composite_groups and _has_composites(blueprint)
+    field = "compositePodGroupTemplates" if composites else "podGroupTemplates"
+    by_workload: dict[str, dict[str, dict[str, Any]]] = {}
+    for gang in expand(_with_one_scaled_replica(blueprint), 0, {}).gangs:
+        if not gang.cliques or (composites and len(gang.cliques) == 1):
+            continue
+        name = _template_of(gang)
+        body = _composite_template(gang) if composites else _group_template(gang)
+        by_workload.setdefault(_workload_of(blueprint, name), {}).setdefault(name, body)
+    for workload, templates in by_workload.items():
         yield {
             "apiVersion": POD_GROUP_API,
             "kind": "Workload",
             "metadata": {
-                "name": name,
+                "name": workload,
                 "namespace": blueprint.namespace,
-                "labels": blueprint.pair | {labels.NAME: name},
+                "labels": blueprint.pair | {labels.NAME: workload},
             },
-            "spec": {"compositePodGroupTemplates": templates},
+            "spec": {field: list(templates.values())},
         }
 
 
@@ -206,6 +206,11 @@ def _with_one_scaled_replica(blueprint: SetBlueprint) -> SetBlueprint:
     """The set as if each group had one replica beyond its minimum: that shows all its gangs."""
     groups = tuple(replace(group, replicas=group.min_available + 1) for group in blueprint.groups)
     return replace(blueprint, groups=groups)
+
+
+def _group_template(gang: GangSlot) -> dict[str, Any]:
+    minimum = sum(slot.blueprint.min_available for slot in gang.cliques)
+    return {"name": _template_of(gang), "schedulingPolicy": {"gang": {"minCount": minimum}}}
 
 
 def _composite_template(gang: GangSlot) -> dict[str, Any]:
