@@ -1,0 +1,1 @@
+"""`make demo`: a control plane, the operator and an example, ready to look at."""
