@@ -3,7 +3,7 @@
 Owns the connection pool, authentication headers, time-outs, tries, the bound on requests in flight
 and their metrics. Refuses to know JSON: callers encode and decode. Failures leave as classes of
 `errors.py`. Called by everything in `cluster/`. It shares kubernetes.aio's TLS and login, but not
-its `rest_client`: that one would encode bodies a second time and costs more.
+its `rest_client`: that one insists on encoding JSON bodies itself and cannot take bytes.
 """
 
 import asyncio

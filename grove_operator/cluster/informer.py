@@ -32,6 +32,8 @@ R = TypeVar("R")
 _LOG = logging.getLogger(__name__)
 _STEADY: Final = 5.0
 """Seconds after which an open watch counts as working, so that the next wait is short again."""
+_BRIEF: Final = 3
+"""Doublings of the wait at most when the server did say something before the watch ended."""
 _UNDECODABLE: Final = (
     msgspec.MsgspecError,
     ValueError,
@@ -57,7 +59,7 @@ class Pace:
     watch_shortest: float = 300.0
     watch_longest: float = 600.0
     back_off_start: float = 0.1
-    back_off_cap: float = 30.0
+    back_off_cap: float = 10.0
     absent: float = 10.0
     """Between looks at a resource that is not served: its CRD may be installed later."""
 
@@ -109,6 +111,13 @@ _DECODE_OBJECT: Final = msgspec.json.Decoder(_Object).decode
 _DECODE_PAGE: Final = msgspec.json.Decoder(_Page).decode
 
 
+def count_on(failures: int, lasted: float, *, heard: bool) -> int:
+    """Forgive what failed before a watch that worked, so that the next wait is short."""
+    if lasted >= _STEADY:
+        return 0
+    return min(failures, _BRIEF) if heard else failures
+
+
 class Informer(Generic[R]):
     """Feeds one sink. `run` ends only when cancelled, or by a bug in `decode` or the sink."""
 
@@ -154,6 +163,7 @@ class Informer(Generic[R]):
         failures = 0
         while True:
             opened = self._tried = time.monotonic()
+            heard = self._heard
             try:
                 await self._follow()
             except ClusterError as error:
@@ -162,8 +172,8 @@ class Informer(Generic[R]):
             else:
                 reason, absent = "end", False
             metrics.count_informer_restart(self.kind, reason)
-            if time.monotonic() - opened >= _STEADY:
-                failures = 0
+            lasted = time.monotonic() - opened
+            failures = count_on(failures, lasted, heard=self._heard > heard)
             pace = self._options.pace
             wait = min(pace.back_off_cap, pace.back_off_start * 2**failures)
             wait = max(wait, pace.absent) if absent else wait

@@ -118,8 +118,6 @@ class Operator:
         self.served = {kind: asyncio.Event() for kind in _NATIVE}
         self.elector = Elector(api, self._lease(options))
         self.probes = Probes(before_scrape=self._measure)
-        self.idle = asyncio.Event()
-        self.idle.set()
         self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
 
     def _changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
@@ -215,11 +213,7 @@ class Operator:
             + controllers.pod_clique_scaling_group.concurrent_syncs
             + controllers.pod_gang.concurrent_syncs
         )
-        self.idle.clear()
-        try:
-            await self.queue.run(self._reconcile, workers)
-        finally:
-            self.idle.set()
+        await self.queue.run(self._reconcile, workers)
 
     async def _reconcile(self, key: Key) -> None:
         if self.settings.leader_election.enabled and not self.elector.holds():
@@ -231,7 +225,7 @@ class Operator:
     async def _drain(self) -> None:
         """Let passes that are under way end; keys that wait are the next leader's."""
         self.queue.stop()
-        await self.idle.wait()
+        await self.queue.drain()
 
     # --- what the cluster offers -----------------------------------------------------------
 

@@ -25,7 +25,7 @@ from grove_operator.cluster.resources import POD_CLIQUE_SETS, TOPOLOGY_BINDINGS,
 
 _LOG = logging.getLogger(__name__)
 _WATCHED: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS)
-_LONGEST_WAIT: Final = 30.0
+_LONGEST_WAIT: Final = 10.0
 _STEADY: Final = 60.0
 """Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
 _LEFTOVERS: Final = 0.1
