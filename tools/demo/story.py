@@ -4,6 +4,8 @@ Everything it does can be repeated: a second run, or one after an interruption, 
 there and goes on.
 """
 
+import contextlib
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +19,15 @@ from rich.text import Text
 from tools.demo import background
 from tools.demo.crds import install_crds
 from tools.demo.picture import Picture, build_tree, free_gpu_nodes, take_picture
-from tools.localcluster import LocalCluster, NodeShape
+from tools.localcluster import LocalCluster
+from tools.localcluster.__main__ import DEFAULT_NAME, DEFAULT_WORKDIR
+from tools.localcluster.__main__ import main as local_cluster_command
 from tools.localcluster.api import ApiClient
-from tools.localcluster.cluster import remove
-from tools.localcluster.layout import Layout
+from tools.localcluster.layout import cluster_names
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
-WORKDIR = LOCAL / "kwok"
 KUBECONFIG = LOCAL / "kubeconfig"
-CLUSTER = "grove"
 EXAMPLE = ROOT / "examples" / "03-disaggregated" / "podcliqueset.yaml"
 SET = "disagg"
 GROUP = f"{SET}-0-decode"
@@ -36,6 +37,7 @@ NODES = 10
 RACKS = 2
 PATIENCE = 120.0
 LOOK_EVERY = 0.25
+INTERRUPTED = 130
 
 
 class DemoError(Exception):
@@ -60,13 +62,11 @@ class Demo:
         self._title("A Kubernetes control plane, with simulated GPU nodes")
         self._say("No containers are run: etcd, API server, controllers and scheduler are plain")
         self._say("processes on this machine, and KWOK plays the nodes.")
-        cluster = LocalCluster.open(CLUSTER, WORKDIR)
+        _localcluster("up", "--nodes", str(NODES), "--racks", str(RACKS))
+        cluster = LocalCluster.open(DEFAULT_NAME, DEFAULT_WORKDIR)
         if cluster is None:
-            cluster = LocalCluster.create(CLUSTER, WORKDIR, kubeconfig=KUBECONFIG)
-        else:
-            cluster.start_missing()
-        made = cluster.create_nodes(NODES, NodeShape(racks=RACKS))
-        self._say(f"Ready: {NODES} nodes of 8 GPUs in {RACKS} racks ({made} of them new).")
+            raise DemoError("the control plane has ended again; try once more")
+        self._say(f"Ready: {NODES} nodes of 8 GPUs in {RACKS} racks.")
         kinds = [name.partition(".")[0] for name in install_crds(cluster)]
         self._say(f"Installed: the CRDs {', '.join(kinds)}.")
         return cluster
@@ -174,10 +174,22 @@ class Demo:
 def take_down(console: Console) -> None:
     stopped = background.stop()
     console.print("The operator is stopped." if stopped else "No operator was running.")
-    layout = Layout(WORKDIR.absolute(), CLUSTER)
-    there = layout.state_folder.exists()
-    remove(layout)
+    there = DEFAULT_NAME in cluster_names(DEFAULT_WORKDIR)
+    _localcluster("down")
     console.print("The cluster is removed." if there else "There was no cluster.")
+
+
+def _localcluster(*arguments: str) -> None:
+    """Run the local cluster's own command line, which also links kubectl into .local/bin.
+
+    What it prints for its own users would only confuse ours.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = local_cluster_command(arguments)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code != 0:
+        raise DemoError("the local cluster could not be changed; the reason stands above")
 
 
 @dataclass

@@ -1,0 +1,75 @@
+"""What README.md tells people to type works: each command is covered by one of these tests."""
+
+import asyncio
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.examples.catalogue import EXAMPLES, ROOT, Example, shell_commands
+from tests.examples.kubectl import run_kubectl
+from tests.support.controlplane import Kube, path_of
+
+README = ROOT / "README.md"
+COMMANDS = shell_commands(README.read_text())
+DEMO = Example(EXAMPLES / "03-disaggregated")
+
+
+def starting_with(*words: str) -> list[str]:
+    return [command for command in COMMANDS if command.startswith(words)]
+
+
+def test_every_command_is_covered() -> None:
+    covered = starting_with("make ", "kubectl ", ".venv/bin/grove-operator plan ", "export ")
+    assert sorted(covered) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", starting_with("make "))
+def test_make_targets_exist(command: str) -> None:
+    target = command.split()[1]
+    result = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", starting_with(".venv/bin/grove-operator plan "))
+def test_plan_needs_no_cluster(command: str, tmp_path: Path) -> None:
+    program, *arguments = command.split()
+    if not (ROOT / program).exists():
+        pytest.fail(f"{program} is missing: run `make setup`")
+    result = subprocess.run(
+        [ROOT / program, *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "PodGang" in result.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
+    missing = [target for target in targets if not (ROOT / target).exists()]
+    assert targets
+    assert missing == []
+
+
+def test_exported_paths_are_those_of_the_demo() -> None:
+    [exports] = starting_with("export ")
+    assert "KUBECONFIG=.local/kubeconfig" in exports
+    assert "PATH=.local/bin:$PATH" in exports
+
+
+async def test_kubectl_lines_run(operator: Path, kube: Kube, namespace: str) -> None:
+    """After the demo's own example, in the order of the page."""
+    await kube.create_all(yaml.safe_dump(DEMO.manifest), namespace)
+    groups = path_of("grove.io/v1alpha1", "podcliquescalinggroups", namespace)
+    await kube.wait_for(groups, lambda seen: len(seen) == 2, 30)
+    for command in starting_with("kubectl "):
+        await asyncio.wait_for(run_kubectl(command, operator, namespace), 60)
+    await kube.wait_gone(path_of("v1", "pods", namespace), 60)

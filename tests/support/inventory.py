@@ -1,0 +1,222 @@
+"""What must exist for a PodCliqueSet, exactly: every object with labels, owner and contents.
+
+The expectation is played through by `grove_operator.plan.rehearse` from the set as it is stored,
+with live replica counts where a test has scaled something. What the API server chooses (UIDs, pod
+names, defaults) is left out of the comparison; everything else must agree, nothing may be missing,
+and nothing else may exist in the namespace.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from typing_extensions import override
+
+from grove_operator.api import labels
+from grove_operator.api.parsing import parse_podcliqueset
+from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
+from grove_operator.observed import Child, Kind, Meta, SetSnapshot
+from grove_operator.plan.actions import Action, Create, StatusPatch, missing
+from grove_operator.plan.podcliqueset import SetFacts, plan_set
+from grove_operator.plan.rehearse import EPOCH, Stage, settle
+from grove_operator.scheduling.native import Capabilities
+from tests.support.controlplane import Object
+from tests.support.follow import Followed, is_live, seat
+
+NATIVE: Final = Capabilities(pod_groups=True, composite_groups=True, workloads=True)
+PLAIN: Final = Capabilities()
+
+Seat = tuple[str, str]
+"""Kind and name; for a pod, its PodClique and index in place of the name."""
+
+_SCALED_KINDS: Final = frozenset({Kind.SCALING_GROUP, Kind.CLIQUE})
+_ENVELOPE: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
+_OF_THE_NODE: Final = "topology.kubernetes.io/"
+"""The API server copies these labels to a pod from its node."""
+_PROTECTION: Final = "scheduling.k8s.io/podgroup-protection"
+"""Put on a PodGroup by a controller of Kubernetes while pods use it."""
+_POD_NAME: Final = "{}-[a-z2-7]{{5}}"
+
+
+class _LiveStage(Stage):
+    """A stage on which some objects are born with the count that they have by now."""
+
+    def __init__(
+        self, blueprint: SetBlueprint, capabilities: Capabilities, live: Mapping[str, int]
+    ) -> None:
+        super().__init__(blueprint, capabilities)
+        self.live = live
+
+    @override
+    def carry_out(self, action: Action | StatusPatch) -> None:
+        if isinstance(action, Create) and action.kind in _SCALED_KINDS and action.name in self.live:
+            spec = action.body["spec"] | {"replicas": self.live[action.name]}
+            action = replace(action, body=action.body | {"spec": spec})
+        super().carry_out(action)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Of one set. `live` gives the replicas of PodCliques and scaling groups by name."""
+
+    manifest: Object
+    live: Mapping[str, int] = field(default_factory=dict)
+    capabilities: Capabilities = NATIVE
+
+    def bodies(self) -> list[Object]:
+        blueprint = build_blueprint(parse_podcliqueset(self.manifest))
+        record = Child(meta=_meta_with_finalizer(blueprint))
+        facts = SetFacts(self.capabilities, EPOCH)
+        stage = Stage(blueprint, self.capabilities)
+        for action in plan_set(blueprint, record, SetSnapshot({}, {}), facts).actions:
+            stage.carry_out(action)
+        bodies = list(stage.bodies)
+        for index in range(blueprint.replicas):
+            replica = _LiveStage(blueprint, self.capabilities, self.live)
+            settle(replica, index)
+            kept = {(kind, name) for kind, found in replica.records.items() for name in found}
+            bodies += [
+                body
+                for body in replica.bodies
+                if (Kind(body["kind"]), body["metadata"]["name"]) in kept
+            ]
+        return bodies
+
+    def pods(self) -> int:
+        return sum(body["kind"] == "Pod" for body in self.bodies())
+
+
+def differences(seen: Followed, expected: list[Expectation]) -> list[str]:
+    """In what the namespace is not exactly what these sets should have become."""
+    wanted = {_seat(body): body for item in expected for body in item.bodies()}
+    found: dict[Seat, Object] = {}
+    problems: list[str] = []
+    for kind, item in seen:
+        if kind == "PodCliqueSet" or _is_not_ours(kind, item):
+            continue
+        body = {"kind": kind, **item}
+        place = _seat(body)
+        if place in found:
+            problems.append(f"{place[0]} {place[1]} exists twice")
+        found[place] = body
+        if "deletionTimestamp" in item["metadata"]:
+            problems.append(f"{kind} {item['metadata']['name']} is still being deleted")
+    problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted.keys() - found.keys())]
+    problems += [
+        f"{kind} {name} is too many" for kind, name in sorted(found.keys() - wanted.keys())
+    ]
+    for place in sorted(wanted.keys() & found.keys()):
+        problems += [
+            f"{place[0]} {place[1]}: {text}" for text in _compare(wanted[place], found[place], seen)
+        ]
+    return problems
+
+
+def orphans(seen: Followed) -> list[str]:
+    """Objects of ours whose owner does not exist, or is another of the same name."""
+    uids = {item["metadata"]["uid"] for _, item in seen}
+    return [
+        f"{kind} {item['metadata']['name']} is an orphan"
+        for kind, item in seen
+        if kind != "PodCliqueSet"
+        and not _is_not_ours(kind, item)
+        and _owner(item).get("uid") not in uids
+    ]
+
+
+def twins(seen: Followed) -> list[str]:
+    """Live pods that share an index with another of their PodClique."""
+    taken: dict[tuple[str, str], str] = {}
+    problems = []
+    for pod in filter(is_live, seen.of("Pod")):
+        name = pod["metadata"]["name"]
+        if seat(pod) in taken:
+            problems.append(f"{name} and {taken[seat(pod)]} are both {seat(pod)}")
+        taken[seat(pod)] = name
+    return problems
+
+
+def _compare(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
+    kind, meta, ours = found["kind"], found["metadata"], wanted["metadata"]
+    if kind == "Pod":
+        pattern = _POD_NAME.format(re.escape(seat(found)[0]))
+        if not re.fullmatch(pattern, meta["name"]):
+            yield f"its name is {meta['name']}"
+    yield from _compare_labels(meta.get("labels") or {}, ours.get("labels") or {})
+    if lacking := missing(meta.get("annotations") or {}, ours.get("annotations") or {}):
+        yield f"annotations lack {lacking}"
+    finalizers = set(meta.get("finalizers") or []) - {_PROTECTION}
+    if finalizers != set(ours.get("finalizers") or []):
+        yield f"finalizers are {finalizers}, should be {ours.get('finalizers')}"
+    yield from _compare_owner(wanted, found, seen)
+    if lacking := missing(_contents(found), _contents(wanted)):
+        yield f"contents differ in {lacking}"
+    if kind == "PodGang":
+        yield from _dangling(found, seen)
+
+
+def _compare_labels(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    for key in sorted(found.keys() | wanted.keys()):
+        if found.get(key) != wanted.get(key) and not key.startswith(_OF_THE_NODE):
+            yield f"label {key} is {found.get(key)}, should be {wanted.get(key)}"
+
+
+def _compare_owner(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
+    [reference] = wanted["metadata"]["ownerReferences"]
+    owner = seen.named(reference["kind"], reference["name"])
+    should = reference | {"uid": owner["metadata"]["uid"] if owner else "nobody's"}
+    references = found["metadata"].get("ownerReferences") or []
+    if references != [should]:
+        yield f"owners are {references}, should be {[should]}"
+
+
+def _contents(body: Object) -> Object:
+    """What is compared besides metadata, with what differs by nature evened out."""
+    contents = {key: value for key, value in body.items() if key not in _ENVELOPE}
+    spec = contents.get("spec") or {}
+    if body["kind"] == "Pod":
+        contents["spec"] = {k: v for k, v in spec.items() if k != "schedulingGates"}
+    elif body["kind"] == "PodGang":
+        groups = [
+            group | {"podReferences": len(group.get("podReferences") or ())}
+            for group in spec["podgroups"]
+        ]
+        contents["spec"] = spec | {"podgroups": groups}
+    return contents
+
+
+def _dangling(gang: Object, seen: Followed) -> Iterator[str]:
+    """Every reference of a gang names a pod that exists, of the clique under which it stands."""
+    for group in gang["spec"]["podgroups"]:
+        for reference in group.get("podReferences") or ():
+            pod = seen.named("Pod", reference["name"])
+            if pod is None or seat(pod)[0] != group["name"]:
+                yield f"refers to {reference['name']} as a pod of {group['name']}"
+
+
+def _seat(body: Object) -> Seat:
+    name: str = body["metadata"]["name"]
+    if body["kind"] == "Pod":
+        name = "/".join(seat(body))
+    return body["kind"], name
+
+
+def _is_not_ours(kind: str, item: Object) -> bool:
+    """What every namespace has, and what other controllers make of our objects."""
+    return kind == "ServiceAccount" and item["metadata"]["name"] == "default"
+
+
+def _owner(item: Object) -> Object:
+    references: list[Object] = item["metadata"].get("ownerReferences") or [{}]
+    return references[0]
+
+
+def _meta_with_finalizer(blueprint: SetBlueprint) -> Meta:
+    return Meta(
+        namespace=blueprint.namespace,
+        name=blueprint.name,
+        uid=blueprint.uid,
+        version=1,
+        finalizers=(labels.SET_FINALIZER,),
+    )
