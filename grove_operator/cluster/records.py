@@ -85,7 +85,7 @@ class _CliqueSpecJson(msgspec.Struct, rename="camel"):
     min_available: int | None = None
     starts_after: list[str] | None = None
     pod_spec: msgspec.Raw = msgspec.Raw(b"{}")
-    auto_scaling_config: msgspec.Raw | None = None
+    auto_scaling_config: msgspec.Raw = msgspec.Raw(b"null")  # Raw | None is refused by msgspec
 
 
 class _CliqueJson(msgspec.Struct):
@@ -196,8 +196,9 @@ def decode_clique(raw: Raw) -> Clique:
         spec["minAvailable"] = json.spec.min_available
     if json.spec.starts_after:
         spec["startsAfter"] = json.spec.starts_after
-    if json.spec.auto_scaling_config is not None:
-        spec["autoScalingConfig"] = _shared(bytes(json.spec.auto_scaling_config))
+    scaling = _shared(bytes(json.spec.auto_scaling_config))
+    if scaling is not None:
+        spec["autoScalingConfig"] = scaling
     return Clique(
         meta=_meta(json.metadata),
         replicas=json.spec.replicas,

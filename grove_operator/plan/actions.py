@@ -17,11 +17,12 @@ class Rank(IntEnum):
     """Services, autoscalers, scaling groups, accounts."""
     CLIQUE = 2
     GANG = 3
-    COMPOSITE_GROUP = 4
-    POD_GROUP = 5
-    POD = 6
-    RELEASE = 7
+    POD = 4
+    RELEASE = 5
     """Scheduling gates come off."""
+    COMPOSITE_GROUP = 6
+    POD_GROUP = 7
+    """Last: the scheduler lets pods wait for their group, and then sees all of them at once."""
 
 
 @dataclass(frozen=True, slots=True)

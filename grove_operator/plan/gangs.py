@@ -1,7 +1,8 @@
 """Plans the gangs of a replica and their pods.
 
-A gang is written once, complete: pod names are known before the pods exist. Then the scheduler's
-own groups, then the pods, so that nothing of a gang can be placed before all of it is known.
+A gang is written once, complete: pod names are known before the pods exist. Then the pods, and the
+scheduler's own groups last: until then the scheduler lets the pods wait, and it never tries half a
+gang.
 """
 
 from collections.abc import Iterator, Mapping
@@ -54,9 +55,10 @@ class GangPlanner:
                 groups |= {slot.name for slot in gang.cliques} | {gang.name}
                 composites.add(gang.name)
                 continue  # its PodCliques come first
+            base_scheduled = self._base_scheduled(gang)
             yield from self._plan_gang(gang, placements)
-            yield from self._plan_native(gang, groups, composites)
-            yield from self._plan_pods(gang, placements)
+            yield from self._plan_pods(gang, placements, base_scheduled=base_scheduled)
+            yield from self._plan_native(gang, groups, composites, base_scheduled=base_scheduled)
         expected = {gang.name for gang in context.slots.gangs}
         yield from remove_unexpected(Kind.GANG, seen.gangs, expected, [context.blueprint.uid])
         owners = [child.meta.uid for child in seen.gangs.values()]
@@ -96,9 +98,12 @@ class GangPlanner:
                 yield Patch(Rank.GANG, Kind.GANG, gang.name, existing.meta.uid, patch, why)
 
     def _plan_native(
-        self, gang: GangSlot, groups: set[str], composites: set[str]
+        self, gang: GangSlot, groups: set[str], composites: set[str], *, base_scheduled: bool
     ) -> Iterator[Action]:
-        """Groups that a gang still needs are added to `groups` and `composites`."""
+        """Groups that a gang still needs are added to `groups` and `composites`.
+
+        A gang is shown to the scheduler when nothing holds it back any more.
+        """
         if not self.context.native:
             return
         replicas = {slot.name: self.context.cliques[slot.name].replicas for slot in gang.cliques}
@@ -114,6 +119,9 @@ class GangPlanner:
         owner = Owner(Kind.GANG, gang.name)
         if native.composite is not None:
             composites.add(gang.name)
+        if not base_scheduled:
+            return
+        if native.composite is not None:
             yield from self._plan_composite(native.composite, owner)
         for body in native.pod_groups:
             name = body["metadata"]["name"]
@@ -136,8 +144,9 @@ class GangPlanner:
             why = "spec.schedulingPolicy.gang.minGroupCount"
             yield Delete(Rank.REMOVE, kind, name, existing.meta.uid, why)
 
-    def _plan_pods(self, gang: GangSlot, placements: Mapping[str, Placement]) -> Iterator[Action]:
-        base_scheduled = self._base_scheduled(gang)
+    def _plan_pods(
+        self, gang: GangSlot, placements: Mapping[str, Placement], *, base_scheduled: bool
+    ) -> Iterator[Action]:
         gated = any(pod.gates for slot in gang.cliques for pod in placements[slot.name].keep)
         listed = _listed(self.seen.gangs.get(gang.name)) if gated else set()
         for slot in gang.cliques:
