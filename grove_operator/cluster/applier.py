@@ -80,6 +80,11 @@ class Applier:
         self._store = store
         self._sent: dict[str, tuple[int, bytes]] = {}
 
+    @property
+    def latency(self) -> float:
+        """How long the API server takes to answer now, in seconds."""
+        return self._api.latency
+
     async def apply(self, namespace: str, actions: Sequence[Action], pace: SlowStart) -> Report:
         """Send `actions`, sorted by rank. Later ranks wait for earlier ones to succeed."""
         report = Report()

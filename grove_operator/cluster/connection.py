@@ -53,6 +53,7 @@ _METHODS: Final[dict[Verb, str]] = {
     "delete": "DELETE",
 }
 _LOG = logging.getLogger(__name__)
+_LATENCY_WEIGHT: Final = 0.02  # about the last fifty requests count
 
 
 class CallOptions(TypedDict, total=False):
@@ -107,6 +108,8 @@ class Api:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         endpoint = credentials.endpoint()
+        self.latency = 0.0
+        """Moving average of the seconds until an answer begins."""
         self.credentials = credentials
         self._options = options
         self._sleep = sleep
@@ -318,5 +321,7 @@ class Api:
             )
             status = response.status
         finally:
-            metrics.count_request(call.verb, call.kind, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.latency += (seconds - self.latency) * _LATENCY_WEIGHT
+            metrics.count_request(call.verb, call.kind, status, seconds)
         return response

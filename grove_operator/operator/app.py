@@ -34,7 +34,7 @@ from grove_operator.observed import Kind, Record
 from grove_operator.operator.logs import configure
 from grove_operator.operator.probes import Address, Check, Probes, is_alive, is_synced
 from grove_operator.operator.queue import WorkQueue
-from grove_operator.operator.reconcile import Key, Pace, Reconciler
+from grove_operator.operator.reconcile import Key, Reconciler
 from grove_operator.operator.shell import Shell
 from grove_operator.operator.supervisor import (
     EXIT_CONFIGURATION,
@@ -42,6 +42,7 @@ from grove_operator.operator.supervisor import (
     EXIT_RUN,
     Supervisor,
 )
+from grove_operator.policy.pacing import Pace
 from grove_operator.scheduling.native import Capabilities
 from grove_operator.settings import Settings, load_settings
 

@@ -8,7 +8,7 @@ replica has been quiet for a moment: a burst of events becomes one write.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from grove_operator import metrics
@@ -22,6 +22,7 @@ from grove_operator.operator.stories import tell_activity, tell_failure, tell_re
 from grove_operator.plan.actions import Plan
 from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status, release_set
 from grove_operator.plan.replica import plan_replica
+from grove_operator.policy.pacing import Changes, Pace, status_delay
 from grove_operator.scheduling.native import Capabilities
 
 _LOOKS: Final = 8
@@ -38,15 +39,6 @@ class Key(NamedTuple):
     @property
     def family(self) -> Family:
         return Family(self.namespace, self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds. A status waits for `quiet` without events, but never longer than `longest`."""
-
-    quiet: float = 0.25
-    longest: float = 1.0
-    debounce: float = 0.02
 
 
 class Reconciler:
@@ -170,8 +162,10 @@ class Reconciler:
 
     async def _write_statuses(self, key: Key, known: Known, plan: Plan) -> Report:
         """Write what differs once things are quiet; until then ask to be called again."""
-        first, last = self._touched.get(key, (0.0, 0.0))
-        wait = min(last + self.pace.quiet, first + self.pace.longest) - time.monotonic()
+        now = time.monotonic()
+        changes = Changes(*self._touched.setdefault(key, (now, now - self.pace.quiet)), now)
+        latency = self.applier.latency
+        wait = status_delay(changes, self.pace, settled=plan.settled, latency=latency)
         if plan.statuses and wait > 0:
             self.queue.add(key, delay=wait)
             return Report()
@@ -182,11 +176,7 @@ class Reconciler:
             tell_activity(self.recorder, self.store.the_set(key.family), known.done)
         if not plan.statuses:
             return Report()
-        report = await self.applier.write_statuses(key.namespace, plan.statuses)
-        if key.replica != WHOLE_SET and not report.failures:
-            # The phases just written are part of what the set's status tells.
-            self.queue.add(key, delay=self.pace.debounce)
-        return report
+        return await self.applier.write_statuses(key.namespace, plan.statuses)
 
     # --- bookkeeping -----------------------------------------------------------------------
 

@@ -101,7 +101,8 @@ class Plan:
     statuses: tuple[StatusPatch, ...] = ()
     events: tuple[Event, ...] = ()
     summary: ReplicaSummary | None = None
-    recheck_after: float | None = None
+    settled: bool = True
+    """Whether everything is as it should be, so that no more changes are expected."""
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=(patch,) if patch else (),
+        settled=seen.available == seen.updated == blueprint.replicas,
     )
 
 

@@ -47,11 +47,13 @@ def plan_replica(
     gangs = GangPlanner(context, seen, counts)
     actions = [*releases, *plan_foundation(context, seen), *gangs.plan()]
     statuses = _Statuses(context, seen, counts)
+    patches = tuple(statuses.patches())
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
-        statuses=tuple(statuses.patches()),
+        statuses=patches,
         events=tuple(statuses.events()),
-        summary=_summarize(context, seen, counts),
+        summary=_summarize(context, counts, statuses.phases),
+        settled=not actions and _is_settled(context, counts),
     )
 
 
@@ -78,6 +80,7 @@ class _Statuses:
         self.seen = seen
         self.counts = counts
         self.refusals = scheduler_verdicts(seen.pod_groups)
+        self.phases: dict[str, str] = {}
 
     def patches(self) -> Iterator[StatusPatch]:
         context, seen = self.context, self.seen
@@ -99,6 +102,7 @@ class _Statuses:
                 status = gang_status(
                     context, gang, child, self.counts, self._gang_verdict(gang.name)
                 )
+                self.phases[gang.name] = status["phase"]
                 # Schedulers write conditions here as well: never overwrite one unseen.
                 if patch := status_patch(Kind.GANG, child, status, exact=True):
                     yield patch
@@ -157,8 +161,14 @@ class _Statuses:
         return ""
 
 
+def _is_settled(context: ReplicaContext, counts: Mapping[str, CliqueCounts]) -> bool:
+    return len(counts) == len(context.slots.cliques) and all(
+        item.total == item.wanted == item.ready for item in counts.values()
+    )
+
+
 def _summarize(
-    context: ReplicaContext, seen: ReplicaSnapshot, counts: Mapping[str, CliqueCounts]
+    context: ReplicaContext, counts: Mapping[str, CliqueCounts], phases: Mapping[str, str]
 ) -> ReplicaSummary:
     slots = context.slots
     complete = len(counts) == len(slots.cliques) and len(context.groups) == len(slots.groups)
@@ -172,12 +182,7 @@ def _summarize(
     )
     available = complete and groups_fine and all(item.enough_ready for item in standalone)
     updated = available and all(item.updated == item.total for item in counts.values())
-    phases = tuple(
-        (gang.name, str(seen.gangs[gang.name].status.get("phase", "Pending")))
-        for gang in slots.gangs
-        if gang.name in seen.gangs
-    )
-    return ReplicaSummary(available=available, updated=updated, gangs=phases)
+    return ReplicaSummary(available=available, updated=updated, gangs=tuple(phases.items()))
 
 
 def _available_group_replicas(

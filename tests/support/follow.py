@@ -37,8 +37,10 @@ KINDS: Final = {
     "PodGroup": ("scheduling.k8s.io/v1beta1", "podgroups"),
     "CompositePodGroup": ("scheduling.k8s.io/v1alpha3", "compositepodgroups"),
 }
-PATIENCE: Final = 60.0
+PATIENCE: Final = 45.0
 _AGAIN: Final = 0.05
+_FAREWELL: Final = 0.05
+"""Connections that were cut need a moment of the loop to close."""
 _EXPLAIN_EVERY: Final = 0.1
 _FINISHED: Final = frozenset({"Succeeded", "Failed"})
 
@@ -78,6 +80,7 @@ class Followed:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(_FAREWELL)
 
     def of(self, kind: str) -> list[Object]:
         found = self.objects.get(kind, {})

@@ -1,0 +1,42 @@
+"""When a status is written: late enough to hold a burst of changes, early enough to be of use."""
+
+from dataclasses import dataclass
+from typing import Final
+
+STRAIN: Final = 100.0
+"""A status may wait this many times as long as the API server takes to answer a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. A status waits for `quiet` without changes, but not longer than `longest`.
+
+    While the API server is slow, the status of what is not yet finished may wait up to `strained`:
+    it would be out of date before it is stored, and would slow the server down further.
+    """
+
+    quiet: float = 0.25
+    longest: float = 1.0
+    strained: float = 10.0
+    debounce: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Times of the first and the last change since the status was written, and now."""
+
+    first: float
+    last: float
+    now: float
+
+
+def status_delay(changes: Changes, pace: Pace, *, settled: bool, latency: float) -> float:
+    """Seconds until the status may be written; 0 or less means now.
+
+    `settled` says that nothing more is expected to change, `latency` how long the API server takes
+    to answer, in seconds.
+    """
+    patience = min(pace.strained, max(pace.longest, latency * STRAIN))
+    if patience > pace.longest and not settled:
+        return changes.first + patience - changes.now
+    return min(changes.last + pace.quiet, changes.first + patience) - changes.now
