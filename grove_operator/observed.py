@@ -58,6 +58,8 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool = False
     scheduled: bool = False
     gates: tuple[str, ...] = ()
+    group: str = ""
+    """The PodGroup that it belongs to."""
     failing: bool = False
     """Not ready, and a container of it ended with an error the last time that it ran."""
     started_unready: bool = False

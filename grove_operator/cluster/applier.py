@@ -114,12 +114,14 @@ class Applier:
                 async with pace.turn():
                     if report.failures:
                         return  # the rest of the batch would meet the same refusal
-                    await self._create(namespace, action, report)
-                    pace.succeeded()
+                    done = await self._create(namespace, action, report)
+                    if done:
+                        pace.succeeded()
             elif isinstance(action, Patch):
-                await self._patch(namespace, action, report)
+                done = await self._patch(namespace, action, report)
             else:
                 await self._delete(namespace, action)
+                done = True
         except ConflictError:
             report.stale = True
         except NotFoundError:
@@ -132,13 +134,14 @@ class Applier:
                 pace.refused()
             report.failures.append((action, error))
         else:
-            report.done[type(action).__name__, action.kind] += 1
+            if done:
+                report.done[type(action).__name__, action.kind] += 1
 
-    async def _create(self, namespace: str, action: Create, report: Report) -> None:
+    async def _create(self, namespace: str, action: Create, report: Report) -> bool:
         owner = self._store.get(action.owner.kind, namespace, action.owner.name)
         if owner is None or owner.meta.deleting:
             report.stale = True
-            return
+            return False
         api_version = RESOURCES[action.owner.kind].api_version
         reference = owner_reference(
             api_version, str(action.owner.kind), action.owner.name, owner.meta.uid
@@ -150,8 +153,9 @@ class Applier:
             answer = await self._api.create(RESOURCES[action.kind], namespace, _encode(body))
         except AlreadyExistsError:
             await self._adopt(namespace, action, owner.meta.uid)
-            return
+            return True
         self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
+        return True
 
     async def _adopt(self, namespace: str, action: Create, owner_uid: str) -> None:
         """Take an object that an earlier try made. Labels that hid it from us are put back."""
@@ -167,7 +171,7 @@ class Applier:
             record = DECODERS[action.kind](answer)
         self._store.upsert(action.kind, record, Source.ACTION)
 
-    async def _patch(self, namespace: str, action: Patch, report: Report) -> None:
+    async def _patch(self, namespace: str, action: Patch, report: Report) -> bool:
         body = action.body
         if action.version is not None:
             metadata = body.get("metadata", {}) | {"resourceVersion": str(action.version)}
@@ -175,9 +179,9 @@ class Applier:
         before = self._store.get(action.kind, namespace, action.name)
         if before is None or before.meta.uid != action.uid:
             report.stale = True
-            return
+            return False
         if self._repeats(action, before):
-            return
+            return False
         _LOG.debug("patch", extra={"kind": action.kind, "object": action.name, "why": action.why})
         answer = await self._api.merge_patch(
             RESOURCES[action.kind], namespace, action.name, _encode(body)
@@ -185,6 +189,7 @@ class Applier:
         after = DECODERS[action.kind](answer)
         self._store.upsert(action.kind, after, Source.ACTION)
         self._sent[action.uid] = (after.meta.version, _encode(action.body))
+        return True
 
     def _repeats(self, action: Patch, before: Record) -> bool:
         """Whether this very patch led to this very state: something rewrites what we write.

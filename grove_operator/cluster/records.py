@@ -61,8 +61,13 @@ class _GateJson(msgspec.Struct):
     name: str = ""
 
 
+class _SchedulingGroupJson(msgspec.Struct, rename="camel"):
+    pod_group_name: str = ""
+
+
 class _PodSpecJson(msgspec.Struct, rename="camel"):
     node_name: str = ""
+    scheduling_group: _SchedulingGroupJson | None = None
     scheduling_gates: list[_GateJson] | None = None
 
 
@@ -169,6 +174,7 @@ def decode_pod(raw: Raw) -> Pod:
         ready=ready,
         scheduled=scheduled or bool(json.spec.node_name),
         gates=tuple(intern(gate.name) for gate in json.spec.scheduling_gates or ()),
+        group=json.spec.scheduling_group.pod_group_name if json.spec.scheduling_group else "",
         failing=failing,
         started_unready=started,
         verdict=verdict,

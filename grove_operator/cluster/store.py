@@ -19,7 +19,8 @@ from grove_operator.observed import Child, Clique, Kind, Pod, Record, ReplicaSna
 from grove_operator.policy.placement import pod_index
 
 _TOMBSTONES: Final = 50_000
-"""UIDs of gone objects to remember: more than can be under way at once."""
+"""UIDs of gone objects to remember, with the last version: more than can be under way at once."""
+_FOR_EVER: Final = 2**63
 _SET_LEVEL: Final = frozenset(
     {Kind.SERVICE_ACCOUNT, Kind.ROLE, Kind.ROLE_BINDING, Kind.SECRET, Kind.WORKLOAD}
 )
@@ -78,7 +79,7 @@ class Store:
         self._objects: dict[Kind, dict[tuple[str, str], tuple[Place, Record]]] = {
             kind: {} for kind in Kind
         }
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, int] = OrderedDict()
 
     # --- what informers and writes tell us -------------------------------------------------
 
@@ -87,12 +88,14 @@ class Store:
         meta = record.meta
         key = (meta.namespace, meta.name)
         known = self._objects[kind].get(key)
-        if meta.uid in self._gone or (known and known[1].meta.version >= meta.version):
+        if meta.version <= self._gone.get(meta.uid, 0):
+            return
+        if known and known[1].meta.version >= meta.version:
             return
         place = _place_of(kind, record)
         old = known[1] if known else None
         if known:
-            self._unfile(kind, *known, departed=known[1].meta.uid != meta.uid)
+            self._unfile(kind, *known, gone=known[1].meta.uid != meta.uid)
         self._objects[kind][key] = (place, record)
         self._file(kind, place, record)
         if known and known[0] != place:
@@ -103,19 +106,16 @@ class Store:
     def delete(self, kind: Kind, record: Record) -> None:
         """Take an object's end; that of an earlier object of the same name changes nothing."""
         meta = record.meta
-        self.forget(kind, meta.namespace, meta.name, meta.uid)
-        self._bury(meta.uid)
+        self._drop(kind, record, deleting=meta.deleting)
+        # Not for ever: an object whose labels hid it from the watch may come back.
+        self._bury(meta.uid, meta.version)
 
     def forget(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Drop an object that a request has shown to be gone."""
         known = self._objects[kind].get((namespace, name))
-        if known is None or known[1].meta.uid != uid:
-            return
-        self._bury(uid)
-        place, record = known
-        del self._objects[kind][(namespace, name)]
-        self._unfile(kind, place, record, departed=True)
-        self._listener(place, kind, record, None)
+        if known is not None and known[1].meta.uid == uid:
+            self._drop(kind, known[1], deleting=True)
+            self._bury(uid, _FOR_EVER)
 
     def replace(self, kind: Kind, records: Iterable[Record], version: str) -> None:
         """Take a complete list. What it lacks is gone, unless it is younger than the list."""
@@ -192,7 +192,18 @@ class Store:
         else:
             files.children.setdefault(kind, {})[record.meta.name] = record
 
-    def _unfile(self, kind: Kind, place: Place, record: Record, *, departed: bool) -> None:
+    def _drop(self, kind: Kind, record: Record, *, deleting: bool) -> None:
+        key = (record.meta.namespace, record.meta.name)
+        known = self._objects[kind].get(key)
+        if known is None or known[1].meta.uid != record.meta.uid:
+            return
+        place, last = known
+        del self._objects[kind][key]
+        # A pod that only lost its labels still has its name: that is not free, it is adopted.
+        self._unfile(kind, place, last, gone=deleting or last.meta.deleting)
+        self._listener(place, kind, last, None)
+
+    def _unfile(self, kind: Kind, place: Place, record: Record, *, gone: bool) -> None:
         replicas = self._files[place.family]
         files = replicas[place.replica]
         name = record.meta.name
@@ -203,19 +214,19 @@ class Store:
             if not pods:
                 del files.pods[clique]
             index = pod_index(record)
-            if departed and index is not None:
+            if gone and index is not None:
                 files.departed.setdefault(clique, {})[index] = record.meta.uid
         else:
             del files.children[kind][name]
-            if kind is Kind.CLIQUE and departed:
+            if kind is Kind.CLIQUE and gone:
                 files.departed.pop(name, None)
         if files.empty:
             del replicas[place.replica]
             if not replicas:
                 del self._files[place.family]
 
-    def _bury(self, uid: str) -> None:
-        self._gone[uid] = None
+    def _bury(self, uid: str, version: int) -> None:
+        self._gone[uid] = max(version, self._gone.get(uid, 0))
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
 

@@ -131,7 +131,7 @@ class _Layout:
             yield names.clique_name(self.blueprint.name, self.index, parent)
             return
         group = self.groups[group_name]
-        for replica in range(group.blueprint.min_available):
+        for replica in range(group.base_replicas):
             yield names.group_clique_name(group.name, replica, parent)
 
     def _parents_in_scaled(self, parent: str, group: GroupSlot, replica: int) -> Iterator[str]:

@@ -240,15 +240,14 @@ class Operator:
         self._offer()
 
     def _offer(self) -> None:
-        """Tell the planner what there is; a kind counts only once its cache is filled."""
-
-        def usable(kind: Kind) -> bool:
-            return self.served[kind].is_set() and self.informers[kind].synced.is_set()
-
+        """Tell the planner what there is, once the caches of all of it are filled."""
+        served = {kind for kind, event in self.served.items() if event.is_set()}
+        if not all(self.informers[kind].synced.is_set() for kind in served):
+            return
         offered = Capabilities(
-            pod_groups=usable(Kind.POD_GROUP),
-            composite_groups=usable(Kind.COMPOSITE_POD_GROUP),
-            workloads=usable(Kind.WORKLOAD),
+            pod_groups=Kind.POD_GROUP in served,
+            composite_groups=Kind.COMPOSITE_POD_GROUP in served,
+            workloads=Kind.WORKLOAD in served,
             priority_classes=frozenset(self.priorities.names),
         )
         if offered != self.reconciler.capabilities:

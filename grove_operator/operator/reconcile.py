@@ -60,6 +60,7 @@ class Reconciler:
         self.capabilities = Capabilities()
         self._known: dict[Family, Known] = {}
         self._touched: dict[Key, tuple[float, float]] = {}
+        self._stale: set[Key] = set()
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one key. Raises only on bugs; what must wait is put back on the queue."""
@@ -94,8 +95,9 @@ class Reconciler:
         if known.problems:
             return await self._reject(key, record, known)
         plan, report = await self._carry_out(key, known, self._plan_set)
-        known.errors = tuple(describe(*failure) for failure in report.failures)
-        if known.errors:
+        errors = tuple(describe(*failure) for failure in report.failures)
+        if errors != known.errors:
+            known.errors = errors
             plan = self._plan_set(key, known)
         return await self._conclude(key, known, plan, report)
 
@@ -156,9 +158,18 @@ class Reconciler:
             self.queue.retry(key)
             return "error"
         if report.stale or written.stale:
-            self.queue.add(key, delay=self.pace.debounce)
+            self._look_again(key)
             return "conflict"
+        self._stale.discard(key)
         return "ok"
+
+    def _look_again(self, key: Key) -> None:
+        """At once the first time; a cache that stays behind is given time to catch up."""
+        if key in self._stale:
+            self.queue.retry(key)
+        else:
+            self._stale.add(key)
+            self.queue.add(key, delay=self.pace.debounce)
 
     async def _write_statuses(self, key: Key, known: Known, plan: Plan) -> Report:
         """Write what differs once things are quiet; until then ask to be called again."""
@@ -218,8 +229,11 @@ class Reconciler:
 
     def _knowledge(self, family: Family) -> Known:
         """What is known of a set; if its spec has changed, all its replicas deserve a look."""
-        known = self._known.setdefault(family, Known())
         record = self.store.the_set(family)
+        if record is None and not self.store.replicas(family):
+            self._known.pop(family, None)
+            return Known()
+        known = self._known.setdefault(family, Known())
         if record is None:
             known.blueprint, known.problems, known.identity = None, [], ()
         elif known.read(record):

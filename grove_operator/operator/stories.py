@@ -53,7 +53,7 @@ def tell_failure(
     verb = "Create" if isinstance(action, Create) else "CreateOrUpdate"
     if isinstance(action, Delete):
         verb = "Delete"
-    reason = _FAILURES.get(action.kind, "{}Failed").format(verb)
+    reason = _FAILURES.get(action.kind, f"{action.kind}{{}}Failed").format(verb)
     text = f"{action.kind} {action.name}: {error.message}"
     _record(recorder, record, reason, text, warning=True)
 

@@ -73,6 +73,12 @@ def plan_children(
 def _mend(kind: Kind, child: Child, body: dict[str, Any]) -> Iterator[Patch]:
     content = {key: value for key, value in body.items() if key not in _ENVELOPE}
     patch = missing(child.body, content) or {}
+    if kind is Kind.SERVICE:
+        # The server adds nothing to a selector, and one label too many selects nothing.
+        current = child.body.get("spec", {}).get("selector") or {}
+        selector = merge_patch(current, body["spec"]["selector"])
+        if selector:
+            patch.setdefault("spec", {})["selector"] = selector
     metadata = _metadata_patch(child.meta, body["metadata"])
     if metadata:
         patch["metadata"] = metadata

@@ -51,10 +51,11 @@ class GangPlanner:
         groups: set[str] = set()
         composites: set[str] = set()
         for gang in context.slots.gangs:
-            if not all(slot.name in placements for slot in gang.cliques):
+            complete = all(slot.name in placements for slot in gang.cliques)
+            if not complete or self._is_taken(gang.name):
                 groups |= {slot.name for slot in gang.cliques} | {gang.name}
                 composites.add(gang.name)
-                continue  # its PodCliques come first
+                continue  # its PodCliques come first, or an old gang of its name must go first
             base_scheduled = self._base_scheduled(gang)
             yield from self._plan_gang(gang, placements)
             yield from self._plan_pods(gang, placements, base_scheduled=base_scheduled)
@@ -67,6 +68,12 @@ class GangPlanner:
             yield from remove_unexpected(
                 Kind.COMPOSITE_POD_GROUP, seen.composite_groups, composites, owners
             )
+
+    def _is_taken(self, name: str) -> bool:
+        """Whether a PodGang of that name is not ours, or not for long."""
+        gang = self.seen.gangs.get(name)
+        uid = self.context.blueprint.uid
+        return gang is not None and (gang.meta.deleting or gang.meta.owner_uid != uid)
 
     def _place(self, slot: CliqueSlot, clique: Clique) -> Placement:
         state = CliqueState(
@@ -91,11 +98,9 @@ class GangPlanner:
         if existing is None:
             owner = Owner(Kind.SET, blueprint.name)
             yield Create(Rank.GANG, Kind.GANG, gang.name, body, owner)
-        elif existing.meta.owner_uid == blueprint.uid and not existing.meta.deleting:
-            patch = _gang_patch(existing, body)
-            if patch:
-                why = first_difference(patch)
-                yield Patch(Rank.GANG, Kind.GANG, gang.name, existing.meta.uid, patch, why)
+        elif patch := _gang_patch(existing, body):
+            why = first_difference(patch)
+            yield Patch(Rank.GANG, Kind.GANG, gang.name, existing.meta.uid, patch, why)
 
     def _plan_native(
         self, gang: GangSlot, groups: set[str], composites: set[str], *, base_scheduled: bool
@@ -113,6 +118,7 @@ class GangPlanner:
             replicas,
             self.context.capabilities,
             self.context.index,
+            {name: counts.outside for name, counts in self.counts.items()},
         )
         # A clique at zero keeps its group: it is harmless, and needed when the clique comes back.
         groups |= {slot.name for slot in gang.cliques} | {gang.name}

@@ -164,7 +164,8 @@ def read(kind: Kind, body: Mapping[str, Any]) -> Record:
     meta, spec = _meta(body["metadata"]), body.get("spec", {})
     if kind is Kind.POD:
         gates = tuple(gate["name"] for gate in spec.get("schedulingGates") or ())
-        return placed(Pod(meta=meta, phase="Pending", gates=gates))
+        group = (spec.get("schedulingGroup") or {}).get("podGroupName", "")
+        return placed(Pod(meta=meta, phase="Pending", gates=gates, group=group))
     if kind is Kind.CLIQUE:
         rest = {key: value for key, value in spec.items() if key != "replicas"}
         return Clique(meta=meta, replicas=spec["replicas"], spec=rest)

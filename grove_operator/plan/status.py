@@ -170,12 +170,13 @@ def gang_status(
         scheduler_says = f"waits until base gang {slot.base_gang} is placed"
     if scheduler_says:
         waiting = f"{waiting}; {scheduler_says}"
+    initialized = tally.initialized or c.is_true(before, c.INITIALIZED)
     ours = [
         c.condition(
             c.INITIALIZED,
-            status=tally.initialized or c.is_true(before, c.INITIALIZED),
-            reason="PodGangPodsCreated" if tally.initialized else "PodGangPodsCreationPending",
-            message="all pods exist" if tally.initialized else "not all pods exist yet",
+            status=initialized,
+            reason="PodGangPodsCreated" if initialized else "PodGangPodsCreationPending",
+            message="all pods were created" if initialized else "not all pods exist yet",
         ),
         c.condition(
             c.SCHEDULED,

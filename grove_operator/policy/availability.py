@@ -21,6 +21,8 @@ class CliqueCounts:
     failing: int
     unready: int
     verdict: str
+    outside: int = 0
+    """Placed pods that belong to no PodGroup."""
 
     @property
     def enough_scheduled(self) -> bool:
@@ -46,7 +48,7 @@ class CliqueCounts:
 
 
 def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: str) -> CliqueCounts:
-    total = scheduled = ready = updated = gated = failing = unready = 0
+    total = scheduled = ready = updated = gated = failing = unready = outside = 0
     verdict = ""
     for pod in pods:
         if pod.meta.deleting:
@@ -58,6 +60,7 @@ def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: st
             verdict = verdict or pod.verdict
             continue
         scheduled += 1
+        outside += not pod.group
         if pod.ready:
             ready += 1
         elif pod.failing:
@@ -65,7 +68,7 @@ def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: st
         elif pod.started_unready:
             unready += 1
     return CliqueCounts(
-        wanted, minimum, total, scheduled, ready, updated, gated, failing, unready, verdict
+        wanted, minimum, total, scheduled, ready, updated, gated, failing, unready, verdict, outside
     )
 
 

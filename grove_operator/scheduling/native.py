@@ -48,12 +48,14 @@ class NativeGang:
     pod_groups: tuple[dict[str, Any], ...]
 
 
-def gang_minimum(slot: CliqueSlot, replicas: int) -> int:
-    """Pods of the clique that must be placed together; a clique scaled below its minimum lowers it.
+def gang_minimum(slot: CliqueSlot, replicas: int, outside: int = 0) -> int:
+    """Pods of the clique that must be placed together.
 
-    Nothing could ever be placed otherwise.
+    A clique scaled below its minimum lowers it, and so does a pod that was placed `outside` the
+    group, before the cluster had groups: nothing could ever be placed otherwise.
     """
-    return min(slot.blueprint.min_available, replicas)
+    members = replicas - outside
+    return max(1, min(slot.blueprint.min_available, replicas) - outside) if members > 0 else 0
 
 
 def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
@@ -67,12 +69,20 @@ def build_native_gang(
     replicas: Mapping[str, int],
     capabilities: Capabilities,
     replica: int,
+    outside: Mapping[str, int] | None = None,
 ) -> NativeGang:
-    """The groups of a gang. `replicas` are the live counts of its PodCliques.
+    """The groups of a gang.
+
+    `replicas` are the live counts of its PodCliques, `outside` how many
+    pods of each were placed before there were groups.
 
     A clique at zero has no group and does not count.
     """
-    counts = {slot.name: gang_minimum(slot, replicas.get(slot.name, 0)) for slot in gang.cliques}
+    placed_before = outside or {}
+    counts = {
+        slot.name: gang_minimum(slot, replicas.get(slot.name, 0), placed_before.get(slot.name, 0))
+        for slot in gang.cliques
+    }
     present = [slot for slot in gang.cliques if counts[slot.name] > 0]
     if not present:
         return NativeGang(None, ())
@@ -145,7 +155,7 @@ _BASE_GANG: Final = "gang-base"
 
 
 def _scaled_gang(group: str) -> str:
-    return f"gang-{group}"
+    return f"gang-of-{group}"
 
 
 def _template_of(gang: GangSlot) -> str:
@@ -162,7 +172,7 @@ def _workload_of(blueprint: SetBlueprint, gang_template: str) -> str:
     """Name of the Workload that describes the gang; eight fit in each."""
     templates = [_BASE_GANG, *(_scaled_gang(group.name) for group in blueprint.groups)]
     position = templates.index(gang_template) // MAX_TEMPLATES
-    return blueprint.name if position == 0 else f"{blueprint.name}-{position}"
+    return blueprint.name if position == 0 else f"{blueprint.name}.{position}"
 
 
 def _has_composites(blueprint: SetBlueprint) -> bool:

@@ -168,13 +168,13 @@ def a_pod(index: int | None = 0, name: str = "", template: str = "new", **fields
         key: fields.pop(key) for key in ("uid", "deleting", "created", "owner_uid") if key in fields
     }
     meta = a_meta(name or f"pod-{index}", labels=own, **meta_fields)
-    state = {"phase": "Running", "node": "node", "ready": True, "scheduled": True}
+    state: Body = {"phase": "Running", "node": "node", "ready": True, "scheduled": True}
     return Pod(meta=meta, **(state | fields))
 
 
 def a_waiting_pod(index: int = 0, **fields: Any) -> Pod:
     """A pod that nobody has placed."""
-    state = {"phase": "Pending", "node": "", "ready": False, "scheduled": False}
+    state: Body = {"phase": "Pending", "node": "", "ready": False, "scheduled": False}
     return a_pod(index, **(state | fields))
 
 

@@ -260,6 +260,7 @@ class FakeConnection(Api):
 
     def __init__(self, cluster: FakeCluster) -> None:
         self.cluster = cluster
+        self.latency = 0.0
 
     @override
     async def get(self, resource: Resource, namespace: str | None, name: str) -> bytes:

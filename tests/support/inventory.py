@@ -36,6 +36,7 @@ _OF_THE_NODE: Final = "topology.kubernetes.io/"
 """The API server copies these labels to a pod from its node."""
 _PROTECTION: Final = "scheduling.k8s.io/podgroup-protection"
 """Put on a PodGroup by a controller of Kubernetes while pods use it."""
+_GIVEN: Final = {("ServiceAccount", "default"), ("Service", "kubernetes")}
 _POD_NAME: Final = "{}-[a-z2-7]{{5}}"
 
 
@@ -137,6 +138,19 @@ def twins(seen: Followed) -> list[str]:
     return problems
 
 
+def _may_stay(kind: str, name: str, seen: Followed) -> bool:
+    """What was scaled to zero keeps the scheduler's groups: harmless, and needed again later."""
+    if kind == "PodGroup":
+        clique = seen.named("PodClique", name)
+        return clique is not None and clique["spec"]["replicas"] == 0
+    if kind == "CompositePodGroup":
+        gang = seen.named("PodGang", name)
+        return gang is not None and not any(
+            group.get("podReferences") for group in gang["spec"]["podgroups"]
+        )
+    return False
+
+
 def _compare(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
     kind, meta, ours = found["kind"], found["metadata"], wanted["metadata"]
     if kind == "Pod":
@@ -152,6 +166,10 @@ def _compare(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
     yield from _compare_owner(wanted, found, seen)
     if lacking := missing(_contents(found), _contents(wanted)):
         yield f"contents differ in {lacking}"
+    if kind == "Service":
+        selector = found["spec"].get("selector")
+        if selector != wanted["spec"]["selector"]:  # one label too many selects nothing
+            yield f"selects {selector}"
     if kind == "PodGang":
         yield from _dangling(found, seen)
 
@@ -203,8 +221,8 @@ def _seat(body: Object) -> Seat:
 
 
 def _is_not_ours(kind: str, item: Object) -> bool:
-    """What every namespace has, and what other controllers make of our objects."""
-    return kind == "ServiceAccount" and item["metadata"]["name"] == "default"
+    """What every namespace has, or the default one."""
+    return (kind, item["metadata"]["name"]) in _GIVEN
 
 
 def _owner(item: Object) -> Object:

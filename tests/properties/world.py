@@ -1,0 +1,81 @@
+"""A set on the API server in memory, with the real planner, applier and store but no queue."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from grove_operator.api import labels
+from grove_operator.cluster.applier import Applier
+from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.cluster.store import Family, Store
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import Child, Kind, SetSnapshot
+from grove_operator.operator.families import Known
+from grove_operator.plan.actions import Plan
+from grove_operator.plan.podcliqueset import SetFacts, plan_set
+from grove_operator.plan.replica import plan_replica
+from grove_operator.scheduling.native import Capabilities
+from tests.support.builders import NOW, SetBuilder
+from tests.support.fakecluster import FakeCluster, FakeConnection
+
+LOOKS = 60
+"""A made-up bound: far above what any sequence of events has needed."""
+
+
+class World:
+    def __init__(self, builder: SetBuilder, capabilities: Capabilities) -> None:
+        self.builder = builder
+        self.capabilities = capabilities
+        self.cluster = FakeCluster()
+        self.store = self.cluster.store = Store(lambda *_: None)
+        self.applier = Applier(FakeConnection(self.cluster), self.store)
+        self.known = Known()
+        self.cluster.apply(builder.manifest())
+
+    @property
+    def family(self) -> Family:
+        return Family(self.builder.namespace, self.builder.name)
+
+    @property
+    def record(self) -> Child:
+        record = self.store.the_set(self.family)
+        assert record is not None
+        return record
+
+    @property
+    def blueprint(self) -> SetBlueprint:
+        self.known.read(self.record)
+        assert self.known.blueprint is not None, self.known.problems
+        return self.known.blueprint
+
+    def plans(self) -> Iterator[Plan]:
+        """One look at everything, set last."""
+        blueprint, known = self.blueprint, self.known
+        for replica in sorted({*range(blueprint.replicas), *self.store.replicas(self.family)}):
+            seen = self.store.snapshot(self.family, replica)
+            plan = plan_replica(blueprint, replica, seen, self.capabilities, NOW)
+            known.summarize(replica, plan.summary)
+            yield plan
+        children = self.store.set_children(self.family)
+        whole = SetSnapshot(children, known.summaries, known.available, known.updated)
+        yield plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, NOW))
+
+    async def settle(self) -> int:
+        """Look and act, with the cluster's own controllers in between, until all is quiet."""
+        for look in range(LOOKS):
+            busy = False
+            for plan in self.plans():
+                busy |= bool(plan.actions or plan.statuses)
+                report = await self.applier.apply(self.family.namespace, plan.actions, SlowStart())
+                assert not report.failures
+                await self.applier.write_statuses(self.family.namespace, plan.statuses)
+            if not self.cluster.tick() and not busy:
+                return look
+        actions = [action for plan in self.plans() for action in plan.actions]
+        raise AssertionError(f"does not settle: {actions[:3]}")
+
+    def living(self, kind: Kind) -> dict[str, dict[str, Any]]:
+        return self.cluster.objects[kind]
+
+    def pods_of(self, clique: str) -> list[dict[str, Any]]:
+        pods = self.living(Kind.POD).values()
+        return [pod for pod in pods if pod["metadata"]["labels"][labels.PODCLIQUE] == clique]

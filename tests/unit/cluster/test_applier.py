@@ -1,0 +1,235 @@
+"""How a plan is carried out: order, ownership, what counts as done, stale or failed."""
+
+import pytest
+
+from grove_operator.api import labels
+from grove_operator.cluster.applier import Applier, Report, describe
+from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.cluster.store import Store
+from grove_operator.errors import ConflictError, ForbiddenError
+from grove_operator.observed import Kind
+from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Rank, StatusPatch
+from tests.support.fakecluster import (
+    FakeCluster,
+    FakeConnection,
+    conflict,
+    forbidden,
+    unavailable,
+)
+
+LABELS = {**labels.default_pair("tide"), labels.REPLICA_INDEX: "0"}
+
+
+class Bench:
+    """An applier at work for the set `tide`."""
+
+    def __init__(self) -> None:
+        self.cluster = FakeCluster()
+        self.news = 0
+        self.store = self.cluster.store = Store(self._listen)
+        self.applier = Applier(FakeConnection(self.cluster), self.store)
+        self.cluster.insert(Kind.SET, {"metadata": {"name": "tide", "namespace": "harbor"}})
+
+    def _listen(self, *_: object) -> None:
+        self.news += 1
+
+    async def apply(self, *actions: Action) -> Report:
+        return await self.applier.apply("harbor", actions, SlowStart())
+
+    def service(self, owner_uid: str = "", **own: str) -> str:
+        """Make a Service behind the operator's back; gives its UID."""
+        owners = [{"uid": owner_uid, "name": "tide", "controller": True}] if owner_uid else []
+        metadata = {"name": "tide-0", "namespace": "harbor", "labels": own}
+        body = {"metadata": metadata | {"ownerReferences": owners}, "spec": {}}
+        uid: str = self.cluster.insert(Kind.SERVICE, body)["metadata"]["uid"]
+        return uid
+
+    @property
+    def set_uid(self) -> str:
+        uid: str = self.cluster.get(Kind.SET, "tide")["metadata"]["uid"]
+        return uid
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def a_create(
+    name: str = "tide-0", rank: Rank = Rank.FOUNDATION, kind: Kind = Kind.SERVICE
+) -> Create:
+    body = {"metadata": {"name": name, "namespace": "harbor", "labels": LABELS}, "spec": {"a": 1}}
+    return Create(rank, kind, name, body, Owner(Kind.SET, "tide"))
+
+
+def a_patch(uid: str, version: int | None = None) -> Patch:
+    return Patch(
+        Rank.FOUNDATION, Kind.SERVICE, "tide-0", uid, {"spec": {"a": 2}}, "spec.a", version
+    )
+
+
+async def test_a_new_object_is_controlled_by_its_owner_and_seen_at_once(bench: Bench) -> None:
+    report = await bench.apply(a_create())
+    owner = bench.cluster.get(Kind.SERVICE, "tide-0")["metadata"]["ownerReferences"][0]
+    assert owner == {
+        "apiVersion": "grove.io/v1alpha1",
+        "kind": "PodCliqueSet",
+        "name": "tide",
+        "uid": bench.set_uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    assert bench.store.get(Kind.SERVICE, "harbor", "tide-0")
+    assert report.done == {("Create", Kind.SERVICE): 1}
+    assert not report.failures
+    assert not report.stale
+
+
+async def test_an_object_that_is_ours_already_is_success(bench: Bench) -> None:
+    bench.service(bench.set_uid, **LABELS)
+    report = await bench.apply(a_create())
+    assert not report.failures
+    assert bench.cluster.writes() == ["create Service"]
+
+
+async def test_an_object_that_hid_from_us_gets_its_labels_back(bench: Bench) -> None:
+    bench.service(bench.set_uid, mine="too")
+    await bench.apply(a_create())
+    own = bench.cluster.get(Kind.SERVICE, "tide-0")["metadata"]["labels"]
+    assert own == LABELS | {"mine": "too"}
+    assert bench.store.get(Kind.SERVICE, "harbor", "tide-0")
+
+
+@pytest.mark.parametrize("owner", ["", "another"], ids=["nobody's", "somebody else's"])
+async def test_a_foreign_object_is_a_failure_and_left_alone(bench: Bench, owner: str) -> None:
+    bench.service(owner)
+    report = await bench.apply(a_create())
+    [(_, error)] = report.failures
+    assert error.reason == "Foreign"
+    assert bench.cluster.writes() == ["create Service"]
+
+
+async def test_without_an_owner_nothing_is_made(bench: Bench) -> None:
+    bench.cluster.remove(Kind.SET, "tide")
+    report = await bench.apply(a_create())
+    assert report.stale
+    assert bench.cluster.writes() == []
+
+
+async def test_what_was_not_made_is_not_counted(bench: Bench) -> None:
+    bench.cluster.remove(Kind.SET, "tide")
+    assert (await bench.apply(a_create(), a_patch("gone"))).done == {}
+
+
+async def test_ranks_go_in_order_and_stop_at_a_failure(bench: Bench) -> None:
+    bench.cluster.fail("create", "PodGang", forbidden)
+    report = await bench.apply(
+        a_create(),
+        a_create("tide-0", Rank.GANG, Kind.GANG),
+        a_create("pod", Rank.POD, Kind.POD),
+    )
+    assert bench.cluster.writes() == ["create Service", "create PodGang"]
+    assert len(report.failures) == 1
+
+
+async def test_one_failure_of_a_rank_does_not_undo_the_others(bench: Bench) -> None:
+    bench.cluster.fail("create", "Role", forbidden)
+    report = await bench.apply(
+        a_create(), a_create("tide", kind=Kind.ROLE), a_create("tide", kind=Kind.SECRET)
+    )
+    assert len(report.failures) == 1
+    assert report.done[("Create", Kind.SERVICE)] == 1
+
+
+async def test_a_patch_goes_out_once(bench: Bench) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    report = await bench.apply(a_patch(uid))
+    assert bench.cluster.get(Kind.SERVICE, "tide-0")["spec"] == {"a": 2}
+    assert report.done == {("Patch", Kind.SERVICE): 1}
+
+
+async def test_a_patch_of_another_object_of_the_name_is_not_sent(bench: Bench) -> None:
+    bench.service(bench.set_uid, **LABELS)
+    report = await bench.apply(a_patch("another"))
+    assert report.stale
+    assert bench.cluster.writes() == []
+
+
+async def test_a_patch_of_an_older_version_conflicts(bench: Bench) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    report = await bench.apply(a_patch(uid, version=1))
+    assert report.stale
+    assert not report.failures
+    assert bench.cluster.get(Kind.SERVICE, "tide-0")["spec"] == {}
+
+
+async def test_a_patch_that_had_no_effect_is_not_repeated(bench: Bench) -> None:
+    """Something rewrites what we write: sending it for ever would help nobody."""
+    uid = bench.service(bench.set_uid, **LABELS)
+    for _ in range(5):
+        await bench.apply(a_patch(uid))
+    assert bench.cluster.writes() == ["patch Service"]
+    bench.cluster.change(Kind.SERVICE, "tide-0", {"spec": {"a": 1}})
+    await bench.apply(a_patch(uid))
+    assert bench.cluster.get(Kind.SERVICE, "tide-0")["spec"] == {"a": 2}
+
+
+async def test_a_deleted_object_is_going_away_for_us(bench: Bench) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    bench.cluster.change(Kind.SERVICE, "tide-0", {"metadata": {"finalizers": ["x"]}})
+    await bench.apply(Delete(Rank.REMOVE, Kind.SERVICE, "tide-0", uid, "why"))
+    record = bench.store.get(Kind.SERVICE, "harbor", "tide-0")
+    assert record is not None
+    assert record.meta.deleting
+
+
+async def test_only_the_object_that_was_seen_is_deleted(bench: Bench) -> None:
+    bench.service(bench.set_uid, **LABELS)
+    report = await bench.apply(Delete(Rank.REMOVE, Kind.SERVICE, "tide-0", "another", "why"))
+    assert report.stale
+    assert bench.cluster.names(Kind.SERVICE) == ["tide-0"]
+
+
+async def test_deleting_what_is_gone_forgets_it(bench: Bench) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    bench.cluster.held = []
+    bench.cluster.remove(Kind.SERVICE, "tide-0")
+    report = await bench.apply(Delete(Rank.REMOVE, Kind.SERVICE, "tide-0", uid, "why"))
+    assert report.stale
+    assert not report.failures
+    assert bench.store.get(Kind.SERVICE, "harbor", "tide-0") is None
+
+
+async def test_a_status_goes_to_its_subresource_only(bench: Bench) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    patch = StatusPatch(Kind.SERVICE, "tide-0", uid, {"status": {"a": 1}})
+    report = await bench.applier.write_statuses("harbor", [patch])
+    assert bench.cluster.get(Kind.SERVICE, "tide-0")["status"] == {"a": 1}
+    assert report.done == {("Status", Kind.SERVICE): 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "stale", "failed"),
+    [(conflict, True, 0), (forbidden, False, 1), (unavailable, False, 1)],
+    ids=["conflict", "forbidden", "unavailable"],
+)
+async def test_a_status_that_is_refused(
+    bench: Bench,
+    error: "type[object]",
+    stale: bool,
+    failed: int,
+) -> None:
+    uid = bench.service(bench.set_uid, **LABELS)
+    bench.cluster.fail("patch status", "Service", error)  # type: ignore[arg-type]
+    patch = StatusPatch(Kind.SERVICE, "tide-0", uid, {"status": {"a": 1}})
+    report = await bench.applier.write_statuses("harbor", [patch])
+    assert (report.stale, len(report.failures)) == (stale, failed)
+
+
+def test_failures_are_told_in_groves_words() -> None:
+    error = ForbiddenError("create", 403, "Forbidden", "no room")
+    assert describe(a_create(), error) == (
+        "ERR_CREATE_SERVICE",
+        "[Operation: Sync, Code: ERR_CREATE_SERVICE] message: Service tide-0: no room",
+    )
+    assert describe(a_patch("u"), ConflictError("x", 409, "y", "z"))[0] == "ERR_SYNC_SERVICE"

@@ -1,0 +1,28 @@
+"""When a status may be written."""
+
+import pytest
+
+from grove_operator.policy.pacing import Changes, Pace, status_delay
+
+PACE = Pace(quiet=0.25, longest=1.0, strained=10.0)
+QUICK, SLOW, STUCK = 0.002, 0.05, 2.0
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "settled", "latency", "expected"),
+    [
+        pytest.param(100.0, 100.0, True, QUICK, 0.25, id="waits for quiet"),
+        pytest.param(99.9, 99.9, True, QUICK, 0.15, id="what is left of the quiet"),
+        pytest.param(99.2, 100.0, True, QUICK, 0.2, id="never longer than the limit"),
+        pytest.param(90.0, 99.5, True, QUICK, -9.0, id="long due"),
+        pytest.param(100.0, 100.0, False, QUICK, 0.25, id="unfinished, quick server: the same"),
+        pytest.param(100.0, 100.0, False, SLOW, 5.0, id="unfinished, slow server: patience"),
+        pytest.param(100.0, 100.0, True, SLOW, 0.25, id="finished, slow server: at quiet"),
+        pytest.param(99.0, 99.0, False, STUCK, 9.0, id="patience has an end"),
+    ],
+)
+def test_a_status_waits(
+    first: float, last: float, settled: bool, latency: float, expected: float
+) -> None:
+    changes = Changes(first, last, now=100.0)
+    assert status_delay(changes, PACE, settled=settled, latency=latency) == pytest.approx(expected)
