@@ -207,13 +207,8 @@ class Operator:
             await self.elector.leading.wait()
         self._offer()
         self.reconciler.look_at_everything()
-        controllers = self.settings.controllers
-        workers = (
-            controllers.pod_clique_set.concurrent_syncs
-            + controllers.pod_clique.concurrent_syncs
-            + controllers.pod_clique_scaling_group.concurrent_syncs
-            + controllers.pod_gang.concurrent_syncs
-        )
+        # A pass mostly waits for answers, so there may be one for each request in flight.
+        workers = self.settings.runtime_client_connection.max_in_flight
         await self.queue.run(self._reconcile, workers)
 
     async def _reconcile(self, key: Key) -> None:

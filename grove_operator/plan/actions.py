@@ -14,7 +14,7 @@ from grove_operator.observed import Kind, ReplicaSummary
 class Rank(IntEnum):
     REMOVE = 0
     FOUNDATION = 1
-    """Services, autoscalers, scaling groups, accounts."""
+    """Services, autoscalers, accounts, scaling groups, and PodCliques outside of these."""
     CLIQUE = 2
     GANG = 3
     POD = 4

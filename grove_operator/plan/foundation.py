@@ -139,12 +139,11 @@ def _plan_clique(
         if group is not None and group.name in seen.groups and group.name not in context.groups:
             return  # its scaling group is going away
         body = build_clique(context.blueprint, slot, context.index)
-        owner = (
-            Owner(Kind.SCALING_GROUP, group.name)
-            if group is not None
-            else Owner(Kind.SET, context.blueprint.name)
-        )
-        yield Create(Rank.CLIQUE, Kind.CLIQUE, slot.name, body, owner)
+        if group is None:
+            rank, owner = Rank.FOUNDATION, Owner(Kind.SET, context.blueprint.name)
+        else:
+            rank, owner = Rank.CLIQUE, Owner(Kind.SCALING_GROUP, group.name)
+        yield Create(rank, Kind.CLIQUE, slot.name, body, owner)
         return
     if slot.name not in context.cliques:
         return

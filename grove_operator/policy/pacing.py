@@ -17,7 +17,7 @@ class Pace:
 
     quiet: float = 0.25
     longest: float = 1.0
-    strained: float = 10.0
+    strained: float = 15.0
     debounce: float = 0.02
 
 
