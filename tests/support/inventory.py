@@ -105,7 +105,9 @@ def differences(seen: Followed, expected: list[Expectation]) -> list[str]:
             problems.append(f"{kind} {item['metadata']['name']} is still being deleted")
     problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted.keys() - found.keys())]
     problems += [
-        f"{kind} {name} is too many" for kind, name in sorted(found.keys() - wanted.keys())
+        f"{kind} {name} is too many"
+        for kind, name in sorted(found.keys() - wanted.keys())
+        if not _may_stay(kind, name, seen)
     ]
     for place in sorted(wanted.keys() & found.keys()):
         problems += [

@@ -1,0 +1,182 @@
+"""A control plane with nodes and CRDs, one operator per module, and a namespace with eyes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ControlPlane
+from tests.integration.sets import Body, is_available
+from tests.support.controlplane import JSON_PATCH, MERGE_PATCH, Kube, Object
+from tests.support.faultproxy import FaultProxy
+from tests.support.follow import PATIENCE, Followed, collection
+from tests.support.inventory import NATIVE, Expectation, differences, orphans, twins
+from tests.support.operator import OperatorProcess
+from tools.demo.crds import install_crds
+from tools.localcluster import LocalCluster, NodeShape
+
+NODES = 6
+PODS = int(os.environ.get("GROVE_TEST_PODS", "200"))
+"""Size of the big sets; the full run uses 1000."""
+
+
+@pytest.fixture(scope="module")
+def ground(control_plane: ControlPlane) -> LocalCluster:
+    """A cluster of our own in which Grove's kinds are served and pods find nodes."""
+    if control_plane.local is None:
+        pytest.skip("simulated nodes and stopping the API server need a local cluster")
+    install_crds(control_plane.local)
+    control_plane.local.create_nodes(NODES, NodeShape(prefix="plain", gpus=0))
+    return control_plane.local
+
+
+@pytest.fixture(scope="module")
+def operator(
+    ground: LocalCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """The one operator of a module; whatever its tests do, it must not restart or fail."""
+    with OperatorProcess(ground.kubeconfig, tmp_path_factory.mktemp("operator")) as process:
+        pid = process.pid
+        yield process
+        assert process.running, process.tail()
+        assert process.pid == pid
+        assert process.metric("grove_operator_errors_total", reason="bug") == 0, process.tail()
+
+
+@dataclass
+class Stage:
+    """A namespace, what happens in it, and what ought to."""
+
+    kube: Kube
+    namespace: str
+    seen: Followed
+    live: dict[str, int] = field(default_factory=dict)
+    """Replicas of scaled PodCliques and scaling groups, for `settled`."""
+
+    def path(self, kind: str, name: str | None = None) -> str:
+        return collection(kind, self.namespace, name)
+
+    async def create(self, body: Body) -> Object:
+        """Create a PodCliqueSet; from then on `settled` expects it."""
+        made = await self.kube.create(self.path("PodCliqueSet"), body)
+        await self.seen.caught_up("PodCliqueSet", made)
+        return made
+
+    async def scale(self, kind: str, name: str, replicas: int) -> None:
+        """Through the scale subresource, as kubectl and autoscalers do."""
+        path = f"{self.path(kind, name)}/scale"
+        answer = await self.kube.patch(path, {"spec": {"replicas": replicas}})
+        await self.seen.caught_up(kind, answer)
+        if kind != "PodCliqueSet":
+            self.live[name] = replicas
+
+    async def edit(self, kind: str, name: str, patch: object) -> Object:
+        """A merge patch, or a JSON patch if it is a list."""
+        form = JSON_PATCH if isinstance(patch, list) else MERGE_PATCH
+        answer = await self.kube.patch(self.path(kind, name), patch, form)
+        await self.seen.caught_up(kind, answer)
+        return answer
+
+    async def delete(self, kind: str, name: str, **options: Any) -> None:
+        """Ask for it, and wait until it is seen that this object goes or is gone."""
+        before = await self.kube.get(self.path(kind, name))
+        await self.kube.delete(self.path(kind, name), **options)
+        await self.seen.until(lambda: self._goes(kind, before), f"{kind} {name} goes")
+
+    def _goes(self, kind: str, before: Object) -> bool:
+        now = self.seen.named(kind, before["metadata"]["name"])
+        same = now is not None and now["metadata"]["uid"] == before["metadata"]["uid"]
+        return not same or "deletionTimestamp" in (now or before)["metadata"]
+
+    async def settled(self, patience: float = PATIENCE, *, available: bool = True) -> None:
+        """Until all that should exist does, nothing else does, and statuses say so."""
+        await self.seen.until_nothing(lambda: self.problems(available=available), patience)
+        assert self.seen.clashes == []
+        assert twins(self.seen) == []
+
+    def problems(self, *, available: bool = True) -> list[str]:
+        sets = self.seen.of("PodCliqueSet")
+        expected = [Expectation(item, self.live, NATIVE) for item in sets]
+        waiting = [item["metadata"]["name"] for item in sets if not is_available(item)]
+        found = [*differences(self.seen, expected), *orphans(self.seen)]
+        if available:
+            found += [f"PodCliqueSet {name} is not available" for name in waiting]
+            found += list(self._behind())
+        return found
+
+    def _behind(self) -> Iterator[str]:
+        """Statuses that do not yet tell of the present spec."""
+        for kind in ("PodClique", "PodCliqueScalingGroup"):
+            for item in self.seen.of(kind):
+                status, meta = item.get("status", {}), item["metadata"]
+                if status.get("observedGeneration") != meta["generation"]:
+                    yield f"{kind} {meta['name']}: status is of another generation"
+                elif status.get("replicas", 0) != item["spec"]["replicas"]:
+                    yield f"{kind} {meta['name']}: status has {status.get('replicas')} replicas"
+        for gang in self.seen.of("PodGang"):
+            if gang.get("status", {}).get("phase") != "Running":
+                yield f"PodGang {gang['metadata']['name']} is {gang.get('status')}"
+
+    async def gone(self, patience: float = PATIENCE) -> None:
+        """Until nothing of any set is left."""
+        await self.settled(patience)
+        assert self.seen.of("PodCliqueSet") == []
+
+    async def events(self, kind: str, reason: str) -> list[Object]:
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        selector = f"involvedObject.kind={kind},reason={reason}"
+        return await self.kube.list(path, fieldSelector=selector)
+
+    async def wait_event(self, kind: str, reason: str) -> Object:
+        """The first Event of that reason on an object of that kind."""
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        selector = f"involvedObject.kind={kind},reason={reason}"
+        found: list[Object] = await self.kube.wait_for(path, bool, fieldSelector=selector)
+        return found[0]
+
+
+@pytest.fixture
+async def stage(kube: Kube, namespace: str) -> AsyncIterator[Stage]:
+    """All that a test made goes with its namespace."""
+    async with Followed.start(kube, namespace) as seen:
+        yield Stage(kube, namespace, seen)
+
+
+@dataclass
+class Proxied:
+    """An operator that talks through a fault proxy."""
+
+    operator: OperatorProcess
+    proxy: FaultProxy
+
+
+StartProxied = Callable[..., Awaitable[Proxied]]
+
+
+@pytest.fixture
+async def start_proxied(ground: LocalCluster, tmp_path: Path) -> AsyncIterator[StartProxied]:
+    """Starts an operator behind a fault proxy, with settings of the test's own."""
+    async with FaultProxy(ground.kubeconfig, seed=7) as proxy:
+        started: list[OperatorProcess] = []
+
+        async def start(**environment: str) -> Proxied:
+            kubeconfig = proxy.write_kubeconfig(tmp_path / "proxied")
+            process = OperatorProcess(kubeconfig, tmp_path, **environment)
+            process.start()
+            started.append(process)
+            await asyncio.to_thread(process.wait_ready)
+            return Proxied(process, proxy)
+
+        try:
+            yield start
+            for process in started:
+                assert process.running, process.tail()
+                proxy.clear()
+                assert await asyncio.to_thread(process.stop) == 0, process.tail()
+        finally:
+            for process in started:
+                process.kill()
