@@ -53,6 +53,7 @@ _METHODS: Final[dict[Verb, str]] = {
     "delete": "DELETE",
 }
 _LOG = logging.getLogger(__name__)
+_LONGEST_COUNTED: Final = 1.0  # one that hangs says little about the others
 _LATENCY_WEIGHT: Final = 0.02  # about the last fifty requests count
 
 
@@ -322,6 +323,6 @@ class Api:
             status = response.status
         finally:
             seconds = time.perf_counter() - started
-            self.latency += (seconds - self.latency) * _LATENCY_WEIGHT
+            self.latency += (min(seconds, _LONGEST_COUNTED) - self.latency) * _LATENCY_WEIGHT
             metrics.count_request(call.verb, call.kind, status, seconds)
         return response

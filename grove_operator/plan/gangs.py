@@ -62,9 +62,11 @@ class GangPlanner:
             yield from self._plan_native(gang, groups, composites, base_scheduled=base_scheduled)
         expected = {gang.name for gang in context.slots.gangs}
         yield from remove_unexpected(Kind.GANG, seen.gangs, expected, [context.blueprint.uid])
-        owners = [child.meta.uid for child in seen.gangs.values()]
         if context.native:
+            owners = [clique.meta.uid for clique in context.cliques.values()]
+            owners.append(context.blueprint.uid)
             yield from remove_unexpected(Kind.POD_GROUP, seen.pod_groups, groups, owners)
+            owners = [child.meta.uid for child in seen.gangs.values()]
             yield from remove_unexpected(
                 Kind.COMPOSITE_POD_GROUP, seen.composite_groups, composites, owners
             )
@@ -122,20 +124,36 @@ class GangPlanner:
         )
         # A clique at zero keeps its group: it is harmless, and needed when the clique comes back.
         groups |= {slot.name for slot in gang.cliques} | {gang.name}
-        owner = Owner(Kind.GANG, gang.name)
         if native.composite is not None:
             composites.add(gang.name)
         if not base_scheduled:
             return
         if native.composite is not None:
-            yield from self._plan_composite(native.composite, owner)
+            yield from self._plan_composite(native.composite, Owner(Kind.GANG, gang.name))
         for body in native.pod_groups:
             name = body["metadata"]["name"]
             existing = self.seen.pod_groups.get(name)
             if existing is None:
-                yield Create(Rank.POD_GROUP, Kind.POD_GROUP, name, body, owner)
+                yield Create(Rank.POD_GROUP, Kind.POD_GROUP, name, body, self._group_owner(name))
             elif not existing.meta.deleting:
                 yield from _mend_group(Kind.POD_GROUP, existing, body, "minCount")
+
+    def _group_owner(self, group: str) -> Owner:
+        """Pods keep their PodGroup alive, so it must not go with a PodGang that is made anew."""
+        if group in self.context.cliques:
+            return Owner(Kind.CLIQUE, group)
+        return Owner(Kind.SET, self.context.blueprint.name)
+
+    def _awaits_group(self, slot: CliqueSlot, placement: Placement) -> bool:
+        """Whether a PodGroup of an earlier PodClique must be gone before the first pod is made.
+
+        A pod that joined it would keep it in deletion for ever.
+        """
+        group = self.seen.pod_groups.get(pod_group_of(slot, self.context.capabilities))
+        if group is None or placement.keep or not self.context.native:
+            return False
+        owners = (self.context.cliques[slot.name].meta.uid, self.context.blueprint.uid)
+        return group.meta.deleting or group.meta.owner_uid not in owners
 
     def _plan_composite(self, body: dict[str, Any], owner: Owner) -> Iterator[Action]:
         """Its minimum cannot be changed, so a composite with another one is made anew."""
@@ -159,7 +177,7 @@ class GangPlanner:
             placement = placements[slot.name]
             owner = Owner(Kind.CLIQUE, slot.name)
             template = self._template(slot, base_scheduled=base_scheduled)
-            for new in placement.create:
+            for new in () if self._awaits_group(slot, placement) else placement.create:
                 body = template.build(new.index, new.name)
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:

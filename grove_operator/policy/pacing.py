@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-STRAIN: Final = 100.0
-"""A status may wait this many times as long as the API server takes to answer a request."""
+AT_EASE: Final = 0.02
+"""Seconds within which an API server answers that has nothing to complain of."""
+STRAIN: Final = 400.0
+"""How many times longer than the time beyond that a status may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Pace:
 
     quiet: float = 0.25
     longest: float = 1.0
-    strained: float = 15.0
+    strained: float = 20.0
     debounce: float = 0.02
 
 
@@ -36,7 +38,7 @@ def status_delay(changes: Changes, pace: Pace, *, settled: bool, latency: float)
     `settled` says that nothing more is expected to change, `latency` how long the API server takes
     to answer, in seconds.
     """
-    patience = min(pace.strained, max(pace.longest, latency * STRAIN))
+    patience = min(pace.strained, max(pace.longest, (latency - AT_EASE) * STRAIN))
     if patience > pace.longest and not settled:
         return changes.first + patience - changes.now
     return min(changes.last + pace.quiet, changes.first + patience) - changes.now

@@ -56,13 +56,6 @@ LABELLED = [
 ]
 
 
-GROUPS_STAY_BEHIND = pytest.mark.xfail(
-    strict=True,
-    reason="PodGroups go with the PodGang that owns them, but not while pods use them: they stay "
-    "in deletion, and cannot be made anew, until the last pod is gone",
-)
-
-
 @pytest.fixture
 async def sea(stage: Stage, operator: OperatorProcess) -> Stage:
     del operator
@@ -113,7 +106,7 @@ async def test_a_pods_own_labels_are_put_back(sea: Stage) -> None:
         "Role",
         "RoleBinding",
         "HorizontalPodAutoscaler",
-        pytest.param("PodGang", marks=GROUPS_STAY_BEHIND),
+        "PodGang",
         "CompositePodGroup",
         "Workload",
         "Pod",

@@ -5,7 +5,7 @@ import pytest
 from grove_operator.policy.pacing import Changes, Pace, status_delay
 
 PACE = Pace(quiet=0.25, longest=1.0, strained=10.0)
-QUICK, SLOW, STUCK = 0.002, 0.05, 2.0
+QUICK, SLOW, STUCK = 0.015, 0.0325, 2.0
 
 
 @pytest.mark.parametrize(
