@@ -41,7 +41,7 @@ async def live_through(stage: Stage, proxied: Proxied) -> None:
         await stage.create(tide(autoscaled=False))
         await stage.settled(90)
         await stage.scale("PodCliqueScalingGroup", "tide-0-crew", 4)
-        await stage.scale("PodClique", "tide-0-router", 1)
+        await stage.scale("PodClique", "tide-0-router", 3)  # which of two would go is open here
         await stage.settled(90)
         await stage.delete("PodCliqueSet", "tide", propagationPolicy="Background")
         await stage.gone(90)

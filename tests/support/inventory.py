@@ -103,10 +103,11 @@ def differences(seen: Followed, expected: list[Expectation]) -> list[str]:
         found[place] = body
         if "deletionTimestamp" in item["metadata"]:
             problems.append(f"{kind} {item['metadata']['name']} is still being deleted")
-    problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted.keys() - found.keys())]
+    lacking, extra = _but_for_holes(wanted.keys() - found.keys(), found.keys() - wanted.keys())
+    problems += [f"{kind} {name} is missing" for kind, name in sorted(lacking)]
     problems += [
         f"{kind} {name} is too many"
-        for kind, name in sorted(found.keys() - wanted.keys())
+        for kind, name in sorted(extra)
         if not _may_stay(kind, name, seen)
     ]
     for place in sorted(wanted.keys() & found.keys()):
@@ -114,6 +115,17 @@ def differences(seen: Followed, expected: list[Expectation]) -> list[str]:
             f"{place[0]} {place[1]}: {text}" for text in _compare(wanted[place], found[place], seen)
         ]
     return problems
+
+
+def _but_for_holes(lacking: set[Seat], extra: set[Seat]) -> tuple[set[Seat], set[Seat]]:
+    """A scale-in may leave holes among a clique's indices: then another index makes up for one."""
+    for kind, name in sorted(lacking):
+        clique = name.rpartition("/")[0]
+        others = [place for place in sorted(extra) if place[1].rpartition("/")[0] == clique]
+        if kind == "Pod" and others:
+            lacking = lacking - {(kind, name)}
+            extra = extra - {others[0]}
+    return lacking, extra
 
 
 def orphans(seen: Followed) -> list[str]:
