@@ -26,7 +26,7 @@ _POLL = 0.2
 
 
 def cache_root(environ: Mapping[str, str]) -> Path:
-    if chosen := environ.get("GROVE_CACHE"):
+    if chosen := environ.get("GROVE_TOOLS_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "grove-operator"

