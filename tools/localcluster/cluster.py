@@ -24,7 +24,7 @@ from tools.localcluster.configuration import ClusterOptions
 from tools.localcluster.errors import ClusterError
 from tools.localcluster.layout import KUBECONFIG_HEADER, Layout, Record, is_ours
 from tools.localcluster.nodes import NodeShape, create_nodes, unready_nodes
-from tools.localcluster.ports import PortRegistry
+from tools.localcluster.ports import PortRegistry, is_free
 from tools.localcluster.startup import (
     READY_TIMEOUT,
     STOP_TIMEOUT,
@@ -150,6 +150,7 @@ class LocalCluster:
         if name in self.components():
             return
         definition = self._definition(name)
+        _await_port(definition["args"])
         added = {env["name"]: env["value"] for env in definition.get("envs", ())}
         pid = processes.start_detached(
             [definition["binary"], *definition["args"]],
@@ -235,3 +236,12 @@ def _is_alive(pid: int) -> bool:
             return True
         return True
     return False
+
+
+def _await_port(arguments: list[str]) -> None:
+    """A killed process is gone before the last of its threads lets go of its port."""
+    ports = [int(text.partition("=")[2]) for text in arguments if text.startswith("--secure-port=")]
+    poll(
+        lambda: "" if all(map(is_free, filter(None, ports))) else "it is in use",
+        f"the port {ports} is not free",
+    )

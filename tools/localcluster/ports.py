@@ -34,7 +34,7 @@ class PortRegistry:
             taken = self._taken()
             chosen: list[int] = []
             for port in random.sample(self._span, len(self._span)):
-                if port not in taken and _is_free(port):
+                if port not in taken and is_free(port):
                     chosen.append(port)
                 if len(chosen) == count:
                     break
@@ -73,7 +73,7 @@ class PortRegistry:
         return taken
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         # As servers do it: a port with only closing connections left on it counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
