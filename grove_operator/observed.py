@@ -144,3 +144,5 @@ class SetSnapshot:
     replicas: Mapping[int, ReplicaSummary]
     available: int = 0
     updated: int = 0
+    troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
+    """The replicas whose last pass failed."""

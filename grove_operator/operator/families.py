@@ -22,6 +22,7 @@ class Known:
     blueprint: SetBlueprint | None = None
     problems: list[str] = field(default_factory=list)
     summaries: dict[int, ReplicaSummary] = field(default_factory=dict)
+    troubled: dict[int, ReplicaSummary] = field(default_factory=dict)
     available: int = 0
     updated: int = 0
     pace: SlowStart = field(default_factory=SlowStart)
@@ -43,6 +44,7 @@ class Known:
             return False
         if self.identity and self.identity[0] != meta.uid:
             self.summaries.clear()  # another set of the same name
+            self.troubled.clear()
             self.available = self.updated = 0
         self.identity = identity
         try:
@@ -59,6 +61,9 @@ class Known:
         if old is not None:
             self.available -= old.available
             self.updated -= old.updated
+        self.troubled.pop(replica, None)
+        if summary is not None and summary.problem:
+            self.troubled[replica] = summary
         if summary is None:
             self.summaries.pop(replica, None)
         else:

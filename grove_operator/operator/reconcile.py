@@ -127,7 +127,9 @@ class Reconciler:
         if record is None or known.blueprint is None:
             return Plan()
         children = self.store.set_children(key.family)
-        seen = SetSnapshot(children, known.summaries, known.available, known.updated)
+        seen = SetSnapshot(
+            children, known.summaries, known.available, known.updated, known.troubled
+        )
         facts = SetFacts(self.capabilities, self.now(), known.errors)
         return plan_set(known.blueprint, record, seen, facts)
 

@@ -194,6 +194,8 @@ _NONE: Final = (
 
 
 def _gang_statuses(seen: SetSnapshot) -> list[dict[str, Any]]:
+    if len(seen.replicas) > MAX_GANGS_LISTED:
+        return []  # each replica has one at least
     gangs = [gang for summary in seen.replicas.values() for gang in summary.gangs]
     if len(gangs) > MAX_GANGS_LISTED:
         return []
@@ -205,10 +207,8 @@ def _last_errors(
 ) -> list[dict[str, Any]]:
     """The first few failures, each with the time when it was first seen."""
     found = dict.fromkeys(facts.errors)
-    for index in sorted(seen.replicas):
-        summary = seen.replicas[index]
-        if summary.problem:
-            found.setdefault((summary.problem_code, summary.problem))
+    for _, summary in sorted(seen.troubled.items()):
+        found.setdefault((summary.problem_code, summary.problem))
     times = {(item.get("code"), item.get("description")): item.get("observedAt") for item in old}
     return [
         {"code": code, "description": text, "observedAt": times.get((code, text)) or facts.now}

@@ -28,7 +28,8 @@ def plan(
     **summaries: ReplicaSummary,
 ) -> Plan:
     replicas = {int(name.removeprefix("r")): item for name, item in summaries.items()}
-    seen = SetSnapshot({}, replicas, sum(r.available for r in replicas.values()), 0)
+    troubled = {index: item for index, item in replicas.items() if item.problem}
+    seen = SetSnapshot({}, replicas, sum(r.available for r in replicas.values()), 0, troubled)
     return plan_set(
         builder.blueprint(), record or the_record(), seen, SetFacts(offered, now, errors)
     )
