@@ -40,6 +40,7 @@ async def test_it_waits_for_an_api_server_that_is_away(start_proxied: StartProxi
 
 async def test_metrics_are_those_that_are_documented(stage: Stage, idle: OperatorProcess) -> None:
     idle.start()
+    await asyncio.to_thread(idle.wait_ready)
     await stage.create(plain())
     await stage.settled()
     page = idle.metrics_page()
