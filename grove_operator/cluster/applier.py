@@ -198,8 +198,8 @@ class Applier:
         """
         if len(self._sent) > _REMEMBERED:
             self._sent.clear()
-        known = self._sent.get(action.uid)
-        return known == (before.meta.version, _encode(action.body))
+        version, body = self._sent.get(action.uid, (0, b""))
+        return version == before.meta.version and body == _encode(action.body)
 
     async def _delete(self, namespace: str, action: Delete) -> None:
         answer = await self._api.delete(

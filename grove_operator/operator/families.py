@@ -33,13 +33,7 @@ class Known:
     def read(self, record: Child) -> bool:
         """Bring the blueprint up to date with the stored set; True if it changed."""
         meta = record.meta
-        identity = (
-            meta.uid,
-            meta.generation,
-            meta.deleting,
-            sorted(meta.labels.items()),
-            sorted(meta.annotations.items()),
-        )
+        identity = (meta.uid, meta.generation, meta.deleting, meta.labels, meta.annotations)
         if identity == self.identity:
             return False
         if self.identity and self.identity[0] != meta.uid:
