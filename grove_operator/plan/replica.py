@@ -15,6 +15,7 @@ from grove_operator.plan.foundation import plan_foundation
 from grove_operator.plan.gangs import GangPlanner
 from grove_operator.plan.removal import release_finalizers, remove_replica
 from grove_operator.plan.status import (
+    available_group_replicas,
     clique_status,
     gang_status,
     group_status,
@@ -176,21 +177,10 @@ def _summarize(
         counts[name] for name, slot in slots.cliques.items() if slot.group is None and complete
     ]
     groups_fine = complete and all(
-        _available_group_replicas(context, counts, group.name)
+        available_group_replicas(context, group, counts)
         >= min(group.blueprint.min_available, group.replicas)
         for group in slots.groups
     )
     available = complete and groups_fine and all(item.enough_ready for item in standalone)
     updated = available and all(item.updated == item.total for item in counts.values())
     return ReplicaSummary(available=available, updated=updated, gangs=tuple(phases.items()))
-
-
-def _available_group_replicas(
-    context: ReplicaContext, counts: Mapping[str, CliqueCounts], group: str
-) -> int:
-    ready: dict[int, bool] = {}
-    for name, slot in context.slots.cliques.items():
-        if slot.group is not None and slot.group.name == group:
-            fine = counts[name].enough_scheduled and counts[name].enough_ready
-            ready[slot.group_replica] = ready.get(slot.group_replica, True) and fine
-    return sum(ready.values())

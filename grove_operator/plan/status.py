@@ -110,11 +110,7 @@ def group_status(
     context: ReplicaContext, slot: GroupSlot, group: ScalingGroup, counts: Counts
 ) -> dict[str, Any]:
     """Status of one scaling group: its replicas counted by their PodCliques."""
-    by_replica: dict[int, list[CliqueSlot]] = {}
-    for clique in context.slots.cliques.values():
-        if clique.group is not None and clique.group.name == slot.name:
-            by_replica.setdefault(clique.group_replica, []).append(clique)
-    tally = [_tally(members, counts) for members in by_replica.values()]
+    tally = _tally_group(context, slot, counts)
     intact = sum(not breached for *_, breached in tally)
     needed = min(slot.blueprint.min_available, group.replicas)
     enough = intact >= needed
@@ -142,6 +138,22 @@ def group_status(
     if updated == group.replicas:
         status["currentPodCliqueSetGenerationHash"] = context.blueprint.generation_hash
     return status
+
+
+def _tally_group(
+    context: ReplicaContext, slot: GroupSlot, counts: Counts
+) -> list[tuple[bool, bool, bool, bool]]:
+    """The tally of each replica of the group."""
+    by_replica: dict[int, list[CliqueSlot]] = {}
+    for clique in context.slots.cliques.values():
+        if clique.group is not None and clique.group.name == slot.name:
+            by_replica.setdefault(clique.group_replica, []).append(clique)
+    return [_tally(members, counts) for members in by_replica.values()]
+
+
+def available_group_replicas(context: ReplicaContext, slot: GroupSlot, counts: Counts) -> int:
+    """Replicas of the group of which every PodClique is placed and ready as far as it must be."""
+    return sum(available for _, available, *_ in _tally_group(context, slot, counts))
 
 
 def _tally(members: Sequence[CliqueSlot], counts: Counts) -> tuple[bool, bool, bool, bool]:
