@@ -15,6 +15,7 @@ GANG_TERMINATION_IN_PROGRESS: Final = "GangTerminationInProgress"
 TOPOLOGY_LEVELS_UNAVAILABLE: Final = "TopologyLevelsUnavailable"
 SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
+POD_MONITORED: Final = "PodMonitored"
 # PodGang
 INITIALIZED: Final = "Initialized"
 SCHEDULED: Final = "Scheduled"

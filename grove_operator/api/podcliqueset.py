@@ -1,7 +1,7 @@
 """PodCliqueSet: what users write. A template of cliques, run in any number of copies.
 
 Field texts are for `kubectl explain`: meaning, default, units, and what cannot change later. Rules
-between fields are in `parsing.py`.
+between fields are in `admission/`.
 """
 
 from enum import StrEnum

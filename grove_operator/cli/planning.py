@@ -15,8 +15,9 @@ from rich.text import Text
 from rich.tree import Tree
 from typing_extensions import override
 
+from grove_operator.admission.validation import essential_problems
 from grove_operator.api import labels
-from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.desired.blueprint import build_blueprint
 from grove_operator.errors import SpecError
@@ -59,7 +60,7 @@ def _is_set(body: object) -> bool:
 def _read(body: Body, namespace: str) -> PodCliqueSet:
     metadata = {"namespace": namespace, **(body.get("metadata") or {}), "uid": "", "generation": 1}
     pcs = parse_podcliqueset(body | {"metadata": metadata})
-    problems = check_podcliqueset(pcs)
+    problems = essential_problems(pcs)
     if problems:
         raise SpecError(problems)
     return pcs

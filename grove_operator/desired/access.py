@@ -1,16 +1,20 @@
-"""What lets the startup waiter of a set's pods read those pods: account, role, binding, token."""
+"""What lets the startup waiter of a set's pods read those pods: account, role, binding, token.
+
+What the waiter may do stands in `api/rights.py`.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from grove_operator.api import labels, names
+from grove_operator.api.rights import Holder, Scope, rights_of
 from grove_operator.desired.blueprint import SetBlueprint, child_metadata
 
 _RBAC = "rbac.authorization.k8s.io"
 
 
 def build_access(blueprint: SetBlueprint) -> Iterator[dict[str, Any]]:
-    """All four objects, each before what refers to it."""
+    """Account, role and binding, each before what refers to it."""
     account = names.service_account_name(blueprint.name)
     role = names.role_name(blueprint.name)
     yield {
@@ -23,13 +27,7 @@ def build_access(blueprint: SetBlueprint) -> Iterator[dict[str, Any]]:
         "apiVersion": f"{_RBAC}/v1",
         "kind": "Role",
         "metadata": child_metadata(blueprint, role, labels.COMPONENT_ROLE),
-        "rules": [
-            {
-                "apiGroups": [""],
-                "resources": ["pods", "pods/status"],
-                "verbs": ["get", "list", "watch"],
-            }
-        ],
+        "rules": [right.rule() for right in rights_of(Holder.WAITER, Scope.OWN_NAMESPACE)],
     }
     yield {
         "apiVersion": f"{_RBAC}/v1",
@@ -38,10 +36,18 @@ def build_access(blueprint: SetBlueprint) -> Iterator[dict[str, Any]]:
         "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": blueprint.namespace}],
     }
-    secret = names.token_secret_name(blueprint.name)
-    metadata = child_metadata(blueprint, secret, labels.COMPONENT_TOKEN_SECRET)
+
+
+def build_token(blueprint: SetBlueprint) -> dict[str, Any]:
+    """Make the Secret that Kubernetes fills with a token of the account.
+
+    The account must be there first: Kubernetes deletes a token of an account that does not exist.
+    """
+    name = names.token_secret_name(blueprint.name)
+    metadata = child_metadata(blueprint, name, labels.COMPONENT_TOKEN_SECRET)
+    account = names.service_account_name(blueprint.name)
     metadata["annotations"] = {"kubernetes.io/service-account.name": account}
-    yield {
+    return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata,

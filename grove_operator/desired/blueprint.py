@@ -53,6 +53,15 @@ class GroupBlueprint:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorRequest:
+    """What the set's annotations ask of a PodMonitor; empty is the usual."""
+
+    port: str
+    path: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetBlueprint:
     """The whole set. `mirrored_*` are the set's own labels and annotations that its gangs carry."""
 
@@ -72,6 +81,8 @@ class SetBlueprint:
     standalone: tuple[CliqueBlueprint, ...]
     groups: tuple[GroupBlueprint, ...]
     by_name: Mapping[str, CliqueBlueprint]
+    monitor: MonitorRequest | None
+    """None if no PodMonitor is asked for."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -90,7 +101,7 @@ class SetBlueprint:
 
 
 def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
-    """Prepare a set that `api.parsing` has found sound."""
+    """Prepare a set that `admission` has found sound."""
     template, meta = pcs.spec.template, pcs.metadata
     cliques = {
         clique.name: _clique(pcs, index, clique) for index, clique in enumerate(template.cliques)
@@ -117,6 +128,17 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         standalone=tuple(clique for clique in cliques.values() if clique.group is None),
         groups=groups,
         by_name=cliques,
+        monitor=_monitor(meta.annotations),
+    )
+
+
+def _monitor(annotations: Mapping[str, str]) -> MonitorRequest | None:
+    if annotations.get(labels.POD_MONITOR) != "true":
+        return None
+    return MonitorRequest(
+        port=annotations.get(labels.POD_MONITOR_PORT, ""),
+        path=annotations.get(labels.POD_MONITOR_PATH) or "/metrics",
+        interval=annotations.get(labels.POD_MONITOR_INTERVAL, ""),
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from grove_operator.admission.validation import essential_problems
 from grove_operator.api.durations import Duration, hours
-from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podclique import AutoScalingConfig, PodClique, PodCliqueSpec
 from grove_operator.api.podcliqueset import (
     CliqueTemplate,
@@ -38,7 +39,7 @@ def test_a_body_comes_back_as_it_was(body: dict[str, Any]) -> None:
 
 
 def test_a_set_that_uses_most_of_the_api_can_be_carried_out(body: dict[str, Any]) -> None:
-    assert check_podcliqueset(parse_podcliqueset(body)) == []
+    assert essential_problems(parse_podcliqueset(body)) == []
 
 
 def test_fields_are_reached_by_their_python_names(body: dict[str, Any]) -> None:

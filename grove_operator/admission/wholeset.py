@@ -1,0 +1,59 @@
+"""Rules about the set as a whole: its name, its counts, what must be unique, its delay."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from grove_operator.admission.delays import read_delay
+from grove_operator.admission.fields import FieldError, duplicate, invalid, required
+from grove_operator.admission.parts import CLIQUES, SET_NAME, TEMPLATE, repeated
+from grove_operator.admission.submission import Submission
+from grove_operator.admission.syntax import hostname_label_problem
+from grove_operator.api.durations import format_duration
+
+DELAY: Final = f"{TEMPLATE}.terminationDelay"
+
+
+def set_name(submission: Submission) -> Iterator[FieldError]:
+    name = submission.new.metadata.name
+    if problem := hostname_label_problem(name):
+        yield invalid(SET_NAME, name, problem)
+
+
+def set_replicas(submission: Submission) -> Iterator[FieldError]:
+    replicas = submission.new.spec.replicas
+    if replicas < 0:
+        yield invalid("spec.replicas", replicas, "must not be negative")
+
+
+def cliques_exist(submission: Submission) -> Iterator[FieldError]:
+    if not submission.new.spec.template.cliques:
+        yield required(CLIQUES, "a set has at least one clique")
+
+
+def clique_names_unique(submission: Submission) -> Iterator[FieldError]:
+    """In the API server's words, which knows the list as a map and sees this first."""
+    seen: set[str] = set()
+    for index, clique in enumerate(submission.new.spec.template.cliques):
+        if clique.name in seen:
+            yield duplicate(f"{CLIQUES}[{index}]", {"name": clique.name})
+        seen.add(clique.name)
+
+
+def role_names_unique(submission: Submission) -> Iterator[FieldError]:
+    """Two cliques without a role have the same one."""
+    roles = (clique.spec.role_name for clique in submission.new.spec.template.cliques)
+    if twice := repeated(roles):
+        yield duplicate(f"{CLIQUES}.roleName", twice)
+
+
+def termination_delay(submission: Submission) -> Iterator[FieldError]:
+    text = submission.new.spec.template.termination_delay
+    if text is None:
+        return
+    try:
+        delay = read_delay(text)
+    except ValueError as error:
+        yield invalid(DELAY, text, str(error))
+        return
+    if delay.nanoseconds <= 0:
+        yield invalid(DELAY, format_duration(delay), "terminationDelay must be greater than 0")
