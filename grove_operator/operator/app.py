@@ -15,9 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-import uvloop
-
-from grove_operator import __version__, metrics
+from grove_operator import metrics
 from grove_operator.api import labels
 from grove_operator.cluster.applier import RESOURCES, Applier
 from grove_operator.cluster.config import ClientOptions, own_namespace
@@ -29,70 +27,31 @@ from grove_operator.cluster.informer import Informer
 from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
 from grove_operator.cluster.records import DECODERS, decode_name
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
-from grove_operator.errors import GroveError, SettingsError
 from grove_operator.observed import Kind, Record
-from grove_operator.operator.logs import configure
-from grove_operator.operator.probes import Address, Check, Probes, is_alive, is_synced
+from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.operator.reconcile import Key, Reconciler
-from grove_operator.operator.shell import Shell
-from grove_operator.operator.supervisor import (
-    EXIT_CONFIGURATION,
-    EXIT_INIT,
-    EXIT_RUN,
-    Supervisor,
-)
 from grove_operator.policy.pacing import Pace
+from grove_operator.process.launch import launch
+from grove_operator.process.probes import Address, Check, Probes, is_alive, is_synced
+from grove_operator.process.shell import Shell
+from grove_operator.process.supervisor import EXIT_RUN, Supervisor
 from grove_operator.scheduling.native import Capabilities
-from grove_operator.settings import Settings, load_settings
+from grove_operator.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _MANAGED: Final = f"{labels.MANAGED_BY}={labels.MANAGER}"
 _NATIVE: Final = (Kind.WORKLOAD, Kind.POD_GROUP, Kind.COMPOSITE_POD_GROUP)
-"""Kinds that the cluster may or may not serve."""
+"""Kinds that the cluster may or may not serve, and that planning waits for where it does."""
+_OPTIONAL: Final = (*_NATIVE, Kind.POD_MONITOR)
+"""Kinds that the cluster may or may not serve. Nothing else waits for a PodMonitor."""
 
 AnyInformer = Informer[Any]
 
 
 def main(config: Path | None, kubeconfig: str | None, env: Mapping[str, str] = os.environ) -> int:
     """Run until told to stop; gives the exit code."""
-    configure("info", "json")
-    try:
-        settings = load_settings(config, env)
-    except SettingsError as error:
-        _LOG.error("the configuration is wrong", extra={"why": str(error)})
-        return EXIT_CONFIGURATION
-    configure(settings.log_level, settings.log_format)
-    for key in settings.unknown_keys:
-        _LOG.warning("unknown key in the configuration file", extra={"key": key})
-    # Records live long and hold no cycles: look for garbage seldom.
-    gc.set_threshold(50_000, 20, 50)
-    return uvloop.run(_run(settings, kubeconfig))
-
-
-async def _run(settings: Settings, kubeconfig: str | None) -> int:
-    client = settings.runtime_client_connection
-    options = ClientOptions(
-        kubeconfig=kubeconfig,
-        max_in_flight=client.max_in_flight,
-        qps=client.qps,
-        burst=client.burst,
-        timeout=client.request_timeout,
-    )
-    try:
-        api = await Api.connect(options)
-    except GroveError as error:
-        _LOG.error("cannot start", extra={"why": str(error)})
-        return EXIT_INIT
-    async with api:
-        operator = Operator(api, settings, options)
-        try:
-            await operator.listen()
-        except OSError as error:
-            _LOG.error("cannot listen", extra={"why": str(error)})
-            return EXIT_INIT
-        _LOG.info("starting", extra={"version": __version__})
-        return await operator.run()
+    return launch(config, kubeconfig, env, Operator)
 
 
 class Operator:
@@ -109,14 +68,16 @@ class Operator:
         self.reconciler = Reconciler(
             self.store, Applier(api, self.store), self.queue, self.recorder, _now, pace
         )
-        self.informers = {kind: self._informer(api, kind) for kind in Kind}
+        self.informers = {kind: self._informer(api, kind) for kind in DECODERS}
         self.priorities = PriorityClasses(self._offer)
         self.priority_informer: AnyInformer = Informer(
             api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
         )
-        self.shell = Shell(api.credentials, self._look_at_set, lambda _: None)
+        self.shell = Shell(
+            api.credentials, KINDS, event_handlers(self._look_at_set, lambda _: None)
+        )
         self.discovery = Discovery(api, self._discovered)
-        self.served = {kind: asyncio.Event() for kind in _NATIVE}
+        self.served = {kind: asyncio.Event() for kind in _OPTIONAL}
         self.elector = Elector(api, self._lease(options))
         self.probes = Probes(before_scrape=self._measure)
         self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
@@ -151,7 +112,7 @@ class Operator:
 
     async def listen(self) -> None:
         """Open the probes first, so that a process that waits for something says so."""
-        always = [informer for kind, informer in self.informers.items() if kind not in _NATIVE]
+        always = [informer for kind, informer in self.informers.items() if kind not in _OPTIONAL]
         always.append(self.priority_informer)
         self.probes.live = [
             *map(is_alive, always),
@@ -170,7 +131,7 @@ class Operator:
     async def run(self) -> int:
         supervisor = self.supervisor
         for kind, informer in self.informers.items():
-            run = partial(self._inform_if_served, kind) if kind in _NATIVE else informer.run
+            run = partial(self._inform_if_served, kind) if kind in _OPTIONAL else informer.run
             supervisor.add(f"informer {kind}", run)
         supervisor.add("informer PriorityClass", self.priority_informer.run)
         supervisor.add("discovery", self.discovery.run)
@@ -198,13 +159,15 @@ class Operator:
         """Reconcile once caches are filled and this process leads."""
         await self.discovery.known.wait()
         for kind, informer in self.informers.items():
-            if kind not in self.served or self.served[kind].is_set():
+            if kind not in _OPTIONAL or (kind in _NATIVE and self.served[kind].is_set()):
                 await informer.synced.wait()
         await self.priority_informer.synced.wait()
         gc.collect()
         gc.freeze()
         if self.settings.leader_election.enabled:
             await self.elector.leading.wait()
+        else:
+            metrics.set_leader(True)
         self._offer()
         self.reconciler.look_at_everything()
         # A pass mostly waits for answers, so there may be one for each request in flight.
@@ -236,7 +199,7 @@ class Operator:
 
     def _offer(self) -> None:
         """Tell the planner what there is, once the caches of all of it are filled."""
-        served = {kind for kind, event in self.served.items() if event.is_set()}
+        served = {kind for kind in _NATIVE if self.served[kind].is_set()}
         if not all(self.informers[kind].synced.is_set() for kind in served):
             return
         offered = Capabilities(
@@ -244,6 +207,8 @@ class Operator:
             composite_groups=Kind.COMPOSITE_POD_GROUP in served,
             workloads=Kind.WORKLOAD in served,
             priority_classes=frozenset(self.priorities.names),
+            pod_monitors=self.served[Kind.POD_MONITOR].is_set()
+            and self.informers[Kind.POD_MONITOR].synced.is_set(),
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered
@@ -253,6 +218,8 @@ class Operator:
         self.queue.add(Key(namespace, name, WHOLE_SET))
 
     def _measure(self) -> None:
+        self.queue.measure()
+        self.reconciler.fleet.measure()
         for kind, informer in self.informers.items():
             if kind not in self.served or self.served[kind].is_set():
                 metrics.set_informer_age(str(kind), informer.age())

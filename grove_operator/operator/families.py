@@ -7,7 +7,8 @@ status cost what changed, not what exists.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.admission.validation import essential_problems
+from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.errors import SpecError
@@ -83,6 +84,6 @@ def _blueprint(record: Child) -> SetBlueprint:
         **record.body,
     }
     pcs = parse_podcliqueset(body)
-    if problems := check_podcliqueset(pcs):
+    if problems := essential_problems(pcs):
         raise SpecError(problems)
     return build_blueprint(pcs)

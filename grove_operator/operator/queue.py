@@ -131,6 +131,12 @@ class WorkQueue(Generic[K]):
             return self._timers.time() - since
         return 0.0
 
+    def measure(self) -> None:
+        """Tell metrics what waits and what runs. Without workers it is a standby's: none waits."""
+        now = self._timers.time()
+        longest = now - min(self._running.values(), default=now)
+        metrics.set_queue_waits(self.oldest_wait() if self._workers else 0.0, longest)
+
     def stuck(self, now: float | None = None) -> str | None:
         """Say what hangs: a pass that does not end, or ready keys that no worker takes.
 

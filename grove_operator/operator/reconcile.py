@@ -17,12 +17,14 @@ from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
 from grove_operator.observed import Child, Kind, Pod, Record, ReplicaSummary, SetSnapshot
 from grove_operator.operator.families import Known
+from grove_operator.operator.fleet import Fleet
+from grove_operator.operator.lane import Lane
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.operator.stories import tell_activity, tell_failure, tell_rejection
 from grove_operator.plan.actions import Plan
 from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status, release_set
 from grove_operator.plan.replica import plan_replica
-from grove_operator.policy.pacing import Changes, Pace, status_delay
+from grove_operator.policy.pacing import Changes, Pace, is_strained, status_delay
 from grove_operator.scheduling.native import Capabilities
 
 _LOOKS: Final = 8
@@ -58,15 +60,20 @@ class Reconciler:
         self.now = now
         self.pace = pace
         self.capabilities = Capabilities()
+        self.fleet = Fleet()
         self._known: dict[Family, Known] = {}
         self._touched: dict[Key, tuple[float, float]] = {}
         self._stale: set[Key] = set()
+        self._lane: Lane[Key] = Lane(lambda: is_strained(applier.latency), queue.add)
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one key. Raises only on bugs; what must wait is put back on the queue."""
         started = time.perf_counter()
         whole = key.replica == WHOLE_SET
-        outcome = await (self._reconcile_set(key) if whole else self._reconcile_replica(key))
+        try:
+            outcome = await (self._reconcile_set(key) if whole else self._reconcile_replica(key))
+        finally:
+            self._lane.wake()
         kind = "PodCliqueSet" if whole else "Replica"
         metrics.count_reconcile(kind, outcome, time.perf_counter() - started)
 
@@ -75,6 +82,7 @@ class Reconciler:
         if known.problems:
             return "rejected"
         plan, report = await self._carry_out(key, known, self._plan_replica)
+        self.fleet.file(key, plan.tally)
         summary = plan.summary
         if report.failures:
             code, text = describe(*report.failures[0])
@@ -86,6 +94,7 @@ class Reconciler:
     async def _reconcile_set(self, key: Key) -> str:
         family, known = key.family, self._knowledge(key.family)
         record = self.store.the_set(family)
+        self.fleet.reject(family, rejected=record is not None and bool(known.problems))
         if record is None:
             self._look_at_replicas(family, known)
             self._touched.pop(key, None)
@@ -182,6 +191,8 @@ class Reconciler:
         if plan.statuses and wait > 0:
             self.queue.add(key, delay=wait)
             return Report()
+        if plan.statuses and not self._lane.enter(key):
+            return Report()
         self._touched.pop(key, None)
         for event in plan.events:
             self.recorder.record(key.namespace, event)
@@ -189,7 +200,10 @@ class Reconciler:
             tell_activity(self.recorder, self.store.the_set(key.family), known.done)
         if not plan.statuses:
             return Report()
-        return await self.applier.write_statuses(key.namespace, plan.statuses)
+        try:
+            return await self.applier.write_statuses(key.namespace, plan.statuses)
+        finally:
+            self._lane.leave()
 
     # --- bookkeeping -----------------------------------------------------------------------
 
@@ -205,15 +219,18 @@ class Reconciler:
         """How long the look may wait so that more changes go into it.
 
         What a scheduler says of a group changes statuses only; so does a living pod that became
-        ready, or placed in a set whose gangs do not wait for each other.
+        ready, or placed in a set whose gangs do not wait for each other. Statuses wait longer
+        anyway while the API server is slow.
         """
+        slow = is_strained(self.applier.latency)
+        patience = self.pace.longest if slow else self.pace.quiet
         if kind is Kind.POD_GROUP and old is not None and new is not None:
-            return self.pace.quiet
+            return patience
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
             known = self._known.get(family)
             waiting = known is None or known.blueprint is None or known.blueprint.groups
             if old.scheduled == new.scheduled or not waiting:
-                return self.pace.quiet
+                return patience
         return self.pace.debounce
 
     def _touch(self, key: Key) -> None:

@@ -144,6 +144,7 @@ async def test_every_write_is_needed() -> None:
         "create Role": 1,
         "create RoleBinding": 1,
         "create Secret": 1,
+        "patch ServiceAccount": 1,
         "create Workload": 1,
         "create Service": 1,
         "create PodCliqueScalingGroup": 1,
@@ -287,7 +288,7 @@ async def test_a_wrong_spec_is_told_and_stops_nobody_else() -> None:
         await operator.settle()
         condition = operator.condition("SpecAccepted", "wrong")
         assert (condition["status"], condition["reason"]) == ("False", "InvalidSpec")
-        assert "minAvailable: must not be greater than replicas" in condition["message"]
+        assert "minAvailable: Invalid value: 2: " in condition["message"]
         assert operator.status("wrong")["observedGeneration"] == 1
         assert operator.reasons().count("InvalidSpec") == 1
         assert operator.status()["availableReplicas"] == 1

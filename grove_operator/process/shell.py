@@ -1,9 +1,9 @@
-"""Kopf, embedded: it watches what users write and calls back with a key, nothing else.
+"""Kopf, embedded: how it runs inside a process that is not its own.
 
-Owns all Kopf handlers and Kopf's configuration. Refuses to decide or to write: a handler is one
-line. Kopf runs in a thread with an event loop of its own, because at its end it cancels every task
-of its loop and while it runs it takes the process's signals; so it can also be started again when
-the cluster made it give up. Started by the supervisor, on standbys too.
+Owns Kopf's thread, login, pace and configuration. Refuses to know handlers: the operator and the
+webhook register theirs. Kopf runs in a thread with an event loop of its own, because at its end it
+cancels every task of its loop and while it runs it takes the process's signals; so it can also be
+started again when the cluster made it give up. Started by the supervisor, on standbys too.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import aiohttp
 import kopf
@@ -21,10 +21,10 @@ from typing_extensions import override
 from grove_operator import metrics
 from grove_operator.cluster.config import Credentials
 from grove_operator.cluster.discovery import Served, is_served
-from grove_operator.cluster.resources import POD_CLIQUE_SETS, TOPOLOGY_BINDINGS, Resource
+from grove_operator.cluster.resources import Resource
 
 _LOG = logging.getLogger(__name__)
-_WATCHED: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS)
+_Result = TypeVar("_Result")
 _LONGEST_WAIT: Final = 10.0
 _STEADY: Final = 60.0
 """Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
@@ -34,24 +34,40 @@ _QUICK: Final = 5.0
 """A watch that is opened again sooner than this was closed at once by the server."""
 
 
+class Bridge(Protocol):
+    """What handlers, which run in Kopf's loop, may use of the process's own loop."""
+
+    def call(self, callback: Callable[..., None], *words: str) -> None:
+        """Call there, without waiting."""
+
+    async def over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Await something there."""
+
+
+Register = Callable[[kopf.OperatorRegistry, frozenset[Resource], Bridge], None]
+"""Adds handlers for those of the kinds that the cluster serves."""
+
+
 class Shell:
-    """Calls `on_set(namespace, name)` and `on_topology(name)` in the loop that runs `run`."""
+    """Runs Kopf with the handlers of `register` while the cluster serves any of `kinds`."""
 
     def __init__(
         self,
         credentials: Credentials,
-        on_set: Callable[[str, str], None],
-        on_topology: Callable[[str], None],
+        kinds: Iterable[Resource],
+        register: Register,
+        settings: Callable[[], kopf.OperatorSettings] | None = None,
     ) -> None:
-        self._credentials = credentials
-        self._on_set = on_set
-        self._on_topology = on_topology
-        self._served: tuple[Resource, ...] = ()
+        self.credentials = credentials
+        self.register = register
+        self.settings = settings or kopf_settings
+        self._kinds = tuple(kinds)
+        self._served: frozenset[Resource] = frozenset()
         self._changed = asyncio.Event()
 
     def serve(self, found: Served) -> None:
         """Tell what the cluster serves. Kopf is started anew when that concerns it."""
-        wanted = tuple(resource for resource in _WATCHED if is_served(found, resource))
+        wanted = frozenset(kind for kind in self._kinds if is_served(found, kind))
         if wanted != self._served:
             self._served = wanted
             self._changed.set()
@@ -104,9 +120,9 @@ class Shell:
 class _Incarnation:
     """One run of `kopf.operator()` in its own thread. `ended` gives the error or None."""
 
-    def __init__(self, shell: Shell, resources: Iterable[Resource]) -> None:
+    def __init__(self, shell: Shell, resources: frozenset[Resource]) -> None:
         self._shell = shell
-        self._resources = tuple(resources)
+        self._resources = resources
         self._outside = asyncio.get_running_loop()
         self.ended: asyncio.Future[BaseException | None] = self._outside.create_future()
         self._inside: asyncio.AbstractEventLoop | None = None
@@ -142,7 +158,7 @@ class _Incarnation:
         try:
             await kopf.operator(
                 registry=self._handlers(),
-                settings=kopf_settings(),
+                settings=self._shell.settings(),
                 clusterwide=True,
                 standalone=True,
                 stop_flag=self._stop_flag,
@@ -153,7 +169,7 @@ class _Incarnation:
             await self._close_session()
 
     def _handlers(self) -> kopf.OperatorRegistry:
-        """Register the handlers. Only `on.event`: everything else would write to the objects.
+        """Register what every run needs, then what the shell was made for.
 
         A failing login ends this run at once instead of waiting in it for a minute.
         """
@@ -161,7 +177,8 @@ class _Incarnation:
 
         @kopf.on.startup(registry=registry)
         async def note_start(**_: Any) -> None:
-            _LOG.info("kopf starts", extra={"kinds": [kind.plural for kind in self._resources]})
+            kinds = sorted(kind.plural for kind in self._resources)
+            _LOG.info("kopf starts", extra={"kinds": kinds})
 
         @kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
         async def login(**_: Any) -> kopf.AiohttpSession:
@@ -172,18 +189,7 @@ class _Incarnation:
             _LOG.info("kopf ends")
             asyncio.get_running_loop().call_later(_LEFTOVERS, self._cancel_leftovers)
 
-        if POD_CLIQUE_SETS in self._resources:
-
-            @kopf.on.event(*_selector(POD_CLIQUE_SETS), registry=registry)
-            async def set_event(namespace: str | None, name: str, **_: Any) -> None:
-                self._call(self._shell._on_set, namespace or "", name)  # noqa: SLF001 - same module
-
-        if TOPOLOGY_BINDINGS in self._resources:
-
-            @kopf.on.event(*_selector(TOPOLOGY_BINDINGS), registry=registry)
-            async def topology_event(name: str, **_: Any) -> None:
-                self._call(self._shell._on_topology, name)  # noqa: SLF001 - same module
-
+        self._shell.register(registry, self._resources, self)
         return registry
 
     def _cancel_leftovers(self) -> None:
@@ -198,14 +204,14 @@ class _Incarnation:
                 task.cancel()
         asyncio.get_running_loop().call_later(_LEFTOVERS, self._cancel_leftovers)
 
-    def _call(self, callback: Callable[..., None], *words: str) -> None:
+    def call(self, callback: Callable[..., None], *words: str) -> None:
         self._outside.call_soon_threadsafe(callback, *words)
 
     async def _log_in(self) -> kopf.AiohttpSession:
         """Give Kopf a session made of our credentials. It asks again after each 401."""
-        credentials = self._shell._credentials  # noqa: SLF001 - same module
+        credentials = self._shell.credentials
         if self._session is not None:  # Kopf has closed it
-            await self._over_there(credentials.reload)
+            await self.over_there(credentials.reload)
         endpoint = credentials.endpoint()
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._before_request)
@@ -227,7 +233,7 @@ class _Incarnation:
         del context
         if "watch" in params.url.query:
             await self._pace.wait(params.url.path)
-        header = await self._over_there(self._shell._credentials.header)  # noqa: SLF001
+        header = await self.over_there(self._shell.credentials.header)
         if session.closed:  # meanwhile; said as aiohttp says it, so that Kopf takes the new one
             raise RuntimeError("Session is closed")
         if header:
@@ -237,10 +243,10 @@ class _Incarnation:
         if self._session is not None:
             await self._session.close()
 
-    async def _over_there(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Run something of the other loop there: credentials belong to it."""
 
-        async def run() -> Any:
+        async def run() -> _Result:
             return await work()
 
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._outside))
@@ -339,5 +345,6 @@ class _Pace:
         self._last[path] = (clock(), quick)
 
 
-def _selector(resource: Resource) -> tuple[str, str, str]:
+def selector(resource: Resource) -> tuple[str, str, str]:
+    """How Kopf's decorators name a kind."""
     return resource.group, resource.version, resource.plural

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from grove_operator.operator.logs import JsonFormatter, TextFormatter, configure
+from grove_operator.process.logs import JsonFormatter, TextFormatter, configure
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ from typing_extensions import override
 from grove_operator.cluster.config import ClientOptions, Credentials
 from grove_operator.cluster.discovery import Served
 from grove_operator.cluster.resources import POD_CLIQUE_SETS, TOPOLOGY_BINDINGS
-from grove_operator.operator import shell as module
-from grove_operator.operator.shell import InfiniteBackoff, Shell, is_cluster_fault, kopf_settings
+from grove_operator.operator.handlers import KINDS, event_handlers
+from grove_operator.process import shell as module
+from grove_operator.process.shell import InfiniteBackoff, Shell, is_cluster_fault, kopf_settings
 from tests.unit.cluster.fake_api import (
     Answer,
     FakeApi,
@@ -121,7 +122,7 @@ async def running(
     async with serve(server) as host:
         path = write_kubeconfig(folder / "kubeconfig", host)
         credentials = await Credentials.load(ClientOptions(kubeconfig=str(path)))
-        shell = Shell(credentials, calls.on_set, calls.on_topology)
+        shell = Shell(credentials, KINDS, event_handlers(calls.on_set, calls.on_topology))
         stop = asyncio.Event()
         task = asyncio.create_task(shell.run(stop))
         try:
@@ -213,8 +214,8 @@ async def test_a_bug_is_not_hidden(
     path = write_kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")
     shell = Shell(
         await Credentials.load(ClientOptions(kubeconfig=str(path))),
-        Calls().on_set,
-        Calls().on_topology,
+        KINDS,
+        event_handlers(Calls().on_set, Calls().on_topology),
     )
     shell.serve(ALL)
     with pytest.raises(ZeroDivisionError):

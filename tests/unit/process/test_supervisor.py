@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from grove_operator.errors import LostLeadershipError
-from grove_operator.operator.supervisor import EXIT_OK, EXIT_RUN, Supervisor
+from grove_operator.process.supervisor import EXIT_OK, EXIT_RUN, Supervisor
 
 
 async def forever() -> None:

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 
 from grove_operator import metrics
-from grove_operator.operator.probes import Address, Check, Probes, is_alive, is_synced
+from grove_operator.process.probes import Address, Check, Probes, is_alive, is_synced
 
 
 class Informer:

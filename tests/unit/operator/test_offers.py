@@ -1,0 +1,51 @@
+"""What the cluster comes to serve is told to the planner, without a restart."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from grove_operator.cluster.config import ClientOptions
+from grove_operator.cluster.resources import POD_GROUPS, POD_MONITORS, Resource
+from grove_operator.observed import Kind
+from grove_operator.operator.app import Operator
+from grove_operator.settings import Settings
+from tests.unit.cluster.fake_api import FakeApi, connect
+
+
+@pytest.fixture
+async def operator(tmp_path: Path) -> AsyncIterator[Operator]:
+    async with connect(FakeApi(), tmp_path) as api:
+        options = ClientOptions(kubeconfig=str(tmp_path / "kubeconfig"))
+        yield Operator(api, Settings(), options)
+
+
+def found(*resources: Resource) -> frozenset[tuple[str, str, str]]:
+    return frozenset((item.group, item.version, item.plural) for item in resources)
+
+
+async def test_pod_monitors_count_once_they_are_served_and_listed(operator: Operator) -> None:
+    offered = [operator.reconciler.capabilities.pod_monitors]
+    operator._discovered(found(POD_MONITORS))
+    offered.append(operator.reconciler.capabilities.pod_monitors)
+    operator.informers[Kind.POD_MONITOR].synced.set()
+    operator._offer()
+    offered.append(operator.reconciler.capabilities.pod_monitors)
+    operator._discovered(found())
+    offered.append(operator.reconciler.capabilities.pod_monitors)
+    assert offered == [False, False, True, False]
+
+
+async def test_pod_monitors_that_may_not_be_read_hold_nothing_else_up(operator: Operator) -> None:
+    operator.informers[Kind.POD_GROUP].synced.set()
+    operator._discovered(found(POD_MONITORS, POD_GROUPS))
+    assert operator.reconciler.capabilities.pod_groups
+    assert not operator.reconciler.capabilities.pod_monitors
+
+
+async def test_gangs_wait_for_the_cache_of_their_groups(operator: Operator) -> None:
+    operator._discovered(found(POD_GROUPS))
+    assert not operator.reconciler.capabilities.pod_groups
+    operator.informers[Kind.POD_GROUP].synced.set()
+    operator._offer()
+    assert operator.reconciler.capabilities.pod_groups
