@@ -73,7 +73,9 @@ class ForbiddenError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    pass
+    """`causes` are pairs of a field's path and what is wrong with it; often there are none."""
+
+    causes: tuple[tuple[str, str], ...] = ()
 
 
 class UnavailableError(ClusterError):

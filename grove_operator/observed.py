@@ -30,6 +30,7 @@ class Kind(StrEnum):
     WORKLOAD = "Workload"
     POD_GROUP = "PodGroup"
     COMPOSITE_POD_GROUP = "CompositePodGroup"
+    POD_MONITOR = "PodMonitor"
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ conflict means that somebody was faster, so look again. The first failure of a r
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -47,9 +48,12 @@ RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.WORKLOAD: resources.WORKLOADS,
     Kind.POD_GROUP: resources.POD_GROUPS,
     Kind.COMPOSITE_POD_GROUP: resources.COMPOSITE_POD_GROUPS,
+    Kind.POD_MONITOR: resources.POD_MONITORS,
 }
 _LOG = logging.getLogger(__name__)
 _REMEMBERED: Final = 10_000
+_COLLECTED: Final = 10.0
+"""Seconds within which Kubernetes removes the token of an account that is gone."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,9 +79,11 @@ class Report:
 
 
 class Applier:
-    def __init__(self, api: Api, store: Store) -> None:
+    def __init__(self, api: Api, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
         self._store = store
+        self._clock = clock
+        self._met: dict[tuple[str, Kind], float] = {}
         self._sent: dict[str, tuple[int, bytes]] = {}
 
     @property
@@ -152,9 +158,28 @@ class Applier:
         try:
             answer = await self._api.create(RESOURCES[action.kind], namespace, _encode(body))
         except AlreadyExistsError:
+            if action.kind not in DECODERS:
+                return self._has_stayed(action, owner.meta.uid, report)
             await self._adopt(namespace, action, owner.meta.uid)
             return True
+        if action.kind not in DECODERS:
+            self._met.pop((owner.meta.uid, action.kind), None)
+            return True
         self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
+        return True
+
+    def _has_stayed(self, action: Create, owner_uid: str, report: Report) -> bool:
+        """Whether an object that may not be read can be taken for one of an earlier try.
+
+        That of an earlier set of the same name goes with that set's account; ours stays.
+        """
+        if len(self._met) > _REMEMBERED:
+            self._met.clear()
+        key, now = (owner_uid, action.kind), self._clock()
+        if now - self._met.setdefault(key, now) < _COLLECTED:
+            report.stale = True
+            return False
+        del self._met[key]
         return True
 
     async def _adopt(self, namespace: str, action: Create, owner_uid: str) -> None:

@@ -19,6 +19,7 @@ from grove_operator.cluster.resources import (
     POD_CLIQUE_SETS,
     POD_GANGS,
     POD_GROUPS,
+    POD_MONITORS,
     TOPOLOGY_BINDINGS,
     Resource,
 )
@@ -31,7 +32,13 @@ GROUP_VERSIONS: Final = tuple(
     sorted(
         {
             (resource.group, resource.version)
-            for resource in (TOPOLOGY_BINDINGS, POD_GANGS, POD_GROUPS, COMPOSITE_POD_GROUPS)
+            for resource in (
+                TOPOLOGY_BINDINGS,
+                POD_GANGS,
+                POD_GROUPS,
+                COMPOSITE_POD_GROUPS,
+                POD_MONITORS,
+            )
         }
         | {
             ("scheduling.run.ai", "v2alpha2"),

@@ -24,8 +24,14 @@ _MESSAGE_LIMIT: Final = 1000
 """A webhook may answer with pages of text; logs and conditions get the beginning."""
 
 
+class _Cause(msgspec.Struct):
+    field: str = ""
+    message: str = ""
+
+
 class _Details(msgspec.Struct):
     retry_after: float | None = msgspec.field(default=None, name="retryAfterSeconds")
+    causes: list[_Cause] = []
 
 
 class Status(msgspec.Struct):
@@ -71,7 +77,10 @@ def failure(
         return UnavailableError(what, code, reason, message, _seconds(status, retry_after))
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExistsError(what, code, reason, message)
-    return _BY_CODE.get(code, ClusterError)(what, code, reason, message)
+    error = _BY_CODE.get(code, ClusterError)(what, code, reason, message)
+    if isinstance(error, InvalidError) and status.details:
+        error.causes = tuple((cause.field, cause.message) for cause in status.details.causes)
+    return error
 
 
 def _seconds(status: Status, header: str | None) -> float | None:

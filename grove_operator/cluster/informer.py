@@ -67,6 +67,7 @@ class Pace:
 class InformerOptions(TypedDict, total=False):
     namespace: str | None
     label_selector: str | None
+    field_selector: str | None
     page_size: int
     inactivity: float
     relist: float
@@ -78,6 +79,7 @@ class InformerOptions(TypedDict, total=False):
 class _Options:
     namespace: str | None = None
     label_selector: str | None = None
+    field_selector: str | None = None
     page_size: int = 500
     inactivity: float = 90.0  # the API server sends a bookmark each minute
     relist: float = 600.0
@@ -288,8 +290,11 @@ class Informer(Generic[R]):
         return self._version
 
     def _selection(self) -> dict[str, str]:
-        selector = self._options.label_selector
-        return {"labelSelector": selector} if selector else {}
+        chosen = {
+            "labelSelector": self._options.label_selector,
+            "fieldSelector": self._options.field_selector,
+        }
+        return {key: selector for key, selector in chosen.items() if selector}
 
     def _refused(self, body: msgspec.Raw) -> ClusterError:
         code = decode_status(body).code or 500

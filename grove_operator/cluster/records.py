@@ -115,16 +115,10 @@ class _MetaOnlyJson(msgspec.Struct):
     metadata: _MetaJson
 
 
-class _SecretJson(msgspec.Struct):
-    metadata: _MetaJson
-    type: str = ""
-
-
 _pod = msgspec.json.Decoder(_PodJson).decode
 _clique = msgspec.json.Decoder(_CliqueJson).decode
 _group = msgspec.json.Decoder(_GroupJson).decode
 _meta_only = msgspec.json.Decoder(_MetaOnlyJson).decode
-_secret = msgspec.json.Decoder(_SecretJson).decode
 _any = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -243,12 +237,6 @@ def decode_child_without_status(raw: Raw) -> Child:
     return Child(meta=child.meta, body=child.body)
 
 
-def decode_secret(raw: Raw) -> Child:
-    """Its data is never kept."""
-    json = _secret(raw)
-    return Child(meta=_meta(json.metadata), body={"type": json.type})
-
-
 def decode_name(raw: Raw) -> str:
     """Of some objects nothing but their being there counts."""
     return _meta_only(raw).metadata.name
@@ -264,9 +252,10 @@ DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.SERVICE_ACCOUNT: decode_child_without_status,
     Kind.ROLE: decode_child_without_status,
     Kind.ROLE_BINDING: decode_child_without_status,
-    Kind.SECRET: decode_secret,
     Kind.HPA: decode_child_without_status,
     Kind.WORKLOAD: decode_child,
     Kind.POD_GROUP: decode_child,
     Kind.COMPOSITE_POD_GROUP: decode_child_without_status,
+    Kind.POD_MONITOR: decode_child_without_status,
 }
+"""The kinds that are read. Secrets are only made: see `api/rights.py`."""

@@ -22,7 +22,14 @@ _TOMBSTONES: Final = 50_000
 """UIDs of gone objects to remember, with the last version: more than can be under way at once."""
 _FOR_EVER: Final = 2**63
 _SET_LEVEL: Final = frozenset(
-    {Kind.SERVICE_ACCOUNT, Kind.ROLE, Kind.ROLE_BINDING, Kind.SECRET, Kind.WORKLOAD}
+    {
+        Kind.SERVICE_ACCOUNT,
+        Kind.ROLE,
+        Kind.ROLE_BINDING,
+        Kind.SECRET,
+        Kind.WORKLOAD,
+        Kind.POD_MONITOR,
+    }
 )
 _NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA})
 """Kinds without a replica index label: their names tell."""

@@ -9,19 +9,22 @@ from enum import IntEnum
 from typing import Any
 
 from grove_operator.observed import Kind, ReplicaSummary
+from grove_operator.plan.tally import ReplicaTally
 
 
 class Rank(IntEnum):
     REMOVE = 0
     FOUNDATION = 1
     """Services, autoscalers, accounts, scaling groups, and PodCliques outside of these."""
-    CLIQUE = 2
-    GANG = 3
-    POD = 4
-    RELEASE = 5
+    REFERENCE = 2
+    """What must not be said before it is true."""
+    CLIQUE = 3
+    GANG = 4
+    POD = 5
+    RELEASE = 6
     """Scheduling gates come off."""
-    COMPOSITE_GROUP = 6
-    POD_GROUP = 7
+    COMPOSITE_GROUP = 7
+    POD_GROUP = 8
     """Last: the scheduler lets pods wait for their group, and then sees all of them at once."""
 
 
@@ -101,6 +104,8 @@ class Plan:
     statuses: tuple[StatusPatch, ...] = ()
     events: tuple[Event, ...] = ()
     summary: ReplicaSummary | None = None
+    tally: ReplicaTally | None = None
+    """For the metrics; None for a replica that should not be."""
     settled: bool = True
     """Whether everything is as it should be, so that no more changes are expected."""
 

@@ -59,6 +59,19 @@ def plan_children(
     owner_uid: str,
 ) -> Iterator[Action]:
     """Make, mend and prune simple children, of which the server fills in parts."""
+    yield from keep_children(kind, wanted, existing, owner, owner_uid)
+    names = {body["metadata"]["name"] for body in wanted}
+    yield from remove_unexpected(kind, existing, names, [owner_uid])
+
+
+def keep_children(
+    kind: Kind,
+    wanted: list[dict[str, Any]],
+    existing: Mapping[str, Child],
+    owner: Owner,
+    owner_uid: str,
+) -> Iterator[Action]:
+    """Make and mend, and leave all others of the kind alone."""
     for body in wanted:
         name = body["metadata"]["name"]
         child = existing.get(name)
@@ -66,8 +79,6 @@ def plan_children(
             yield Create(Rank.FOUNDATION, kind, name, body, owner)
         elif child.meta.owner_uid == owner_uid and not child.meta.deleting:
             yield from _mend(kind, child, body)
-    names = {body["metadata"]["name"] for body in wanted}
-    yield from remove_unexpected(kind, existing, names, [owner_uid])
 
 
 def _mend(kind: Kind, child: Child, body: dict[str, Any]) -> Iterator[Patch]:

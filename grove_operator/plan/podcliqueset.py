@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from grove_operator.api import conditions as c
 from grove_operator.api import labels
-from grove_operator.desired.access import build_access
+from grove_operator.desired.access import build_access, build_token
 from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.desired.podmonitor import build_monitor, scraped_cliques
 from grove_operator.observed import Child, Kind, SetSnapshot
-from grove_operator.plan.actions import Action, Delete, Owner, Patch, Plan, Rank
-from grove_operator.plan.foundation import plan_children
+from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Plan, Rank
+from grove_operator.plan.foundation import keep_children, plan_children
 from grove_operator.plan.status import status_patch
 from grove_operator.scheduling.native import Capabilities, build_workloads
 
@@ -22,7 +23,9 @@ MAX_GANGS_LISTED: Final = 64
 """A set with more gangs lists none: its status would be rewritten for each of thousands."""
 MAX_ERRORS: Final = 5
 
-_OWNED = frozenset({c.SPEC_ACCEPTED, c.GANG_GUARANTEE, c.TOPOLOGY_LEVELS_UNAVAILABLE})
+_OWNED = frozenset(
+    {c.SPEC_ACCEPTED, c.GANG_GUARANTEE, c.TOPOLOGY_LEVELS_UNAVAILABLE, c.POD_MONITORED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         *_claim(record),
         *_plan_access(blueprint, seen),
         *_plan_workloads(seen, blueprint, facts),
+        *_plan_monitor(seen, blueprint, facts),
     ]
     status = _status(blueprint, record, seen, facts)
     patch = status_patch(Kind.SET, record, status, exact=False)
@@ -105,11 +109,38 @@ def release_set(record: Child) -> Plan:
 
 
 def _plan_access(blueprint: SetBlueprint, seen: SetSnapshot) -> Iterator[Action]:
+    """Their names follow from the set's, so none is ever too many; they go with the set."""
     owner = Owner(Kind.SET, blueprint.name)
     for body in build_access(blueprint):
         kind = Kind(body["kind"])
         existing = seen.children.get(kind, {})
-        yield from plan_children(kind, [body], existing, owner, blueprint.uid)
+        yield from keep_children(kind, [body], existing, owner, blueprint.uid)
+        account = existing.get(body["metadata"]["name"])
+        if kind is Kind.SERVICE_ACCOUNT and account and account.meta.owner_uid == blueprint.uid:
+            yield from _plan_token(blueprint, account, owner)
+
+
+def _plan_token(blueprint: SetBlueprint, account: Child, owner: Owner) -> Iterator[Action]:
+    """Make the account's Secret, then note it in the account.
+
+    Secrets cannot be read: who may read one of unknown name may read all. So the account's list
+    tells that ours is there, and Kubernetes takes a deleted one off that list.
+    """
+    body = build_token(blueprint)
+    name = body["metadata"]["name"]
+    noted = account.body.get("secrets") or []
+    if account.meta.deleting or any(item.get("name") == name for item in noted):
+        return
+    yield Create(Rank.FOUNDATION, Kind.SECRET, name, body, owner)
+    yield Patch(
+        Rank.REFERENCE,
+        Kind.SERVICE_ACCOUNT,
+        account.meta.name,
+        account.meta.uid,
+        {"secrets": [*noted, {"name": name}]},
+        "secrets",
+        account.meta.version,
+    )
 
 
 def _plan_workloads(
@@ -127,6 +158,18 @@ def _plan_workloads(
             yield Delete(Rank.REMOVE, Kind.WORKLOAD, action.name, action.uid, action.why)
         else:
             yield action
+
+
+def _plan_monitor(seen: SetSnapshot, blueprint: SetBlueprint, facts: SetFacts) -> Iterator[Action]:
+    if facts.capabilities.pod_monitors:
+        monitor = build_monitor(blueprint)
+        yield from plan_children(
+            Kind.POD_MONITOR,
+            [monitor] if monitor else [],
+            seen.children.get(Kind.POD_MONITOR, {}),
+            Owner(Kind.SET, blueprint.name),
+            blueprint.uid,
+        )
 
 
 def _status(
@@ -171,6 +214,8 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
             message="topology-aware scheduling is off in the operator's configuration, so the "
             "topology constraints of this set have no effect",
         ) | {"observedGeneration": blueprint.generation}
+    if blueprint.monitor is not None:
+        yield _monitored(blueprint, capabilities)
     if blueprint.scheduler != labels.DEFAULT_SCHEDULER:
         return
     if capabilities.composite_groups:
@@ -178,6 +223,27 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
     else:
         status, (reason, message) = False, _WEAKER if capabilities.pod_groups else _NONE
     yield c.condition(c.GANG_GUARANTEE, status=status, reason=reason, message=message)
+
+
+def _monitored(blueprint: SetBlueprint, capabilities: Capabilities) -> c.Condition:
+    """Whether the PodMonitor that was asked for can be had."""
+    scraped = {clique.name for found in scraped_cliques(blueprint).values() for clique in found}
+    left_out = sorted(blueprint.by_name.keys() - scraped)
+    if not capabilities.pod_monitors:
+        reason = "PodMonitorsUnavailable"
+        message = "the API server serves no PodMonitors (monitoring.coreos.com/v1), or the operator"
+        message += " may not read them"
+    elif not scraped:
+        reason = "NoMetricsPort"
+        message = "no container has a port named metrics or http, or as the annotation "
+        message += f"{labels.POD_MONITOR_PORT} says; name a port, or give the annotation"
+    else:
+        reason = "PodMonitorMade"
+        message = "a PodMonitor selects the pods"
+        if left_out:
+            message += f"; without a port to scrape: {', '.join(left_out)}"
+    status = reason == "PodMonitorMade"
+    return c.condition(c.POD_MONITORED, status=status, reason=reason, message=message)
 
 
 _NATIVE: Final = ("NativeGangScheduling", "each gang is placed all-or-nothing")

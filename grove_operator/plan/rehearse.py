@@ -31,6 +31,8 @@ from grove_operator.plan.replica import plan_replica
 from grove_operator.scheduling.native import Capabilities
 
 EPOCH = "2026-01-01T00:00:00Z"
+_LOOKS = 64
+"""Far more than any plan has needed."""
 _API_VERSIONS = {
     Kind.SET: labels.GROVE_API,
     Kind.SCALING_GROUP: labels.GROVE_API,
@@ -85,6 +87,15 @@ class Stage:
         elif isinstance(record, Pod) and "spec" in action.body:
             gates = tuple(gate["name"] for gate in action.body["spec"]["schedulingGates"] or ())
             self.kind(action.kind)[action.name] = placed(replace(record, gates=gates))
+        elif isinstance(action, Patch) and action.kind is Kind.SERVICE_ACCOUNT:
+            self._note(action)
+
+    def _note(self, action: Patch) -> None:
+        """Put a reference into an object that was made earlier."""
+        for index, body in enumerate(self.bodies):
+            if (body["kind"], body["metadata"]["name"]) == (action.kind, action.name):
+                self.bodies[index] = apply_merge_patch(body, action.body)
+                self.kind(action.kind)[action.name] = read(action.kind, self.bodies[index])
 
     def snapshot(self, replica: int) -> ReplicaSnapshot:
         mine: dict[Kind, dict[str, Any]] = {}
@@ -115,16 +126,31 @@ def rehearse(
     """Every object that the set becomes, in an order in which each can be created."""
     bodies: list[dict[str, Any]] = []
     stage = Stage(blueprint, capabilities)
-    record = Child(meta=_meta({"name": blueprint.name, "finalizers": [labels.SET_FINALIZER]}))
-    facts = SetFacts(capabilities, now)
-    for action in plan_set(blueprint, record, SetSnapshot({}, {}), facts).actions:
-        stage.carry_out(action)
+    settle_set(stage, now)
     bodies += stage.bodies
     for replica in range(blueprint.replicas):
         stage = Stage(blueprint, capabilities)
         settle(stage, replica, now)
         bodies += stage.bodies
     return bodies
+
+
+def settle_set(stage: Stage, now: str = EPOCH) -> None:
+    """Play through what belongs to the set as a whole; one that is being deleted has no more."""
+    blueprint = stage.blueprint
+    record = Child(meta=_meta({"name": blueprint.name, "finalizers": [labels.SET_FINALIZER]}))
+    facts = SetFacts(stage.capabilities, now)
+    for _ in range(_LOOKS):
+        children: dict[Kind, dict[str, Any]] = {
+            k: dict(found) for k, found in stage.records.items()
+        }
+        plan = plan_set(blueprint, record, SetSnapshot(children, {}), facts)
+        actions = [action for action in plan.actions if action.kind is not Kind.SET]
+        if not actions:
+            return
+        for action in actions:
+            stage.carry_out(action)
+    raise RuntimeError(f"set {blueprint.name} does not settle")
 
 
 def settle(
@@ -134,7 +160,7 @@ def settle(
 
     Raises RuntimeError when the planner goes in circles.
     """
-    for look in range(1, 64):
+    for look in range(1, _LOOKS):
         seen = stage.snapshot(replica)
         plan = plan_replica(stage.blueprint, replica, seen, stage.capabilities, now)
         if not plan.actions and not plan.statuses:

@@ -22,6 +22,7 @@ from grove_operator.plan.status import (
     scheduler_verdicts,
     status_patch,
 )
+from grove_operator.plan.tally import GangTally, ReplicaTally, Sums, tally_gang
 from grove_operator.policy.availability import CliqueCounts, count_pods
 from grove_operator.scheduling.native import Capabilities, pod_group_of
 
@@ -49,11 +50,13 @@ def plan_replica(
     actions = [*releases, *plan_foundation(context, seen), *gangs.plan()]
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
+    summary = _summarize(context, counts, statuses.phases)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=patches,
         events=tuple(statuses.events()),
-        summary=_summarize(context, counts, statuses.phases),
+        summary=summary,
+        tally=statuses.tally(available=summary.available),
         settled=not actions and _is_settled(context, counts),
     )
 
@@ -82,6 +85,8 @@ class _Statuses:
         self.counts = counts
         self.refusals = scheduler_verdicts(seen.pod_groups)
         self.phases: dict[str, str] = {}
+        self._groups = Sums()
+        self._gangs: list[GangTally] = []
 
     def patches(self) -> Iterator[StatusPatch]:
         context, seen = self.context, self.seen
@@ -95,6 +100,7 @@ class _Statuses:
             record = context.groups.get(group.name)
             if record is not None:
                 status = group_status(context, group, record, self.counts)
+                self._groups = self._groups.plus(Sums.of_group(record.replicas, status))
                 if patch := status_patch(Kind.SCALING_GROUP, record, status, exact=False):
                     yield patch
         for gang in context.slots.gangs:
@@ -104,9 +110,15 @@ class _Statuses:
                     context, gang, child, self.counts, self._gang_verdict(gang.name)
                 )
                 self.phases[gang.name] = status["phase"]
+                self._gangs.append(tally_gang(child, status))
                 # Schedulers write conditions here as well: never overwrite one unseen.
                 if patch := status_patch(Kind.GANG, child, status, exact=True):
                     yield patch
+
+    def tally(self, *, available: bool) -> ReplicaTally:
+        """What metrics are made of, once the patches were asked for."""
+        cliques = Sums.of_cliques(self.counts.values())
+        return ReplicaTally(available, cliques, self._groups, tuple(self._gangs))
 
     def events(self) -> Iterator[Event]:
         """What is not yet in the statuses is news."""

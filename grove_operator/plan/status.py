@@ -102,10 +102,6 @@ def _breached(counts: CliqueCounts) -> c.Condition:
     return c.condition(c.MIN_AVAILABLE_BREACHED, status=True, reason=reason, message=message)
 
 
-def is_breached(counts: CliqueCounts) -> bool:
-    return not counts.enough_scheduled or counts.healthy < counts.needed
-
-
 def group_status(
     context: ReplicaContext, slot: GroupSlot, group: ScalingGroup, counts: Counts
 ) -> dict[str, Any]:
@@ -164,7 +160,7 @@ def _tally(members: Sequence[CliqueSlot], counts: Counts) -> tuple[bool, bool, b
     scheduled = all(item.enough_scheduled for item in found)
     available = scheduled and all(item.enough_ready for item in found)
     updated = available and all(item.updated == item.total for item in found)
-    return scheduled, available, updated, any(is_breached(item) for item in found)
+    return scheduled, available, updated, any(item.is_breached for item in found)
 
 
 def gang_status(

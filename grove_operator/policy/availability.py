@@ -46,6 +46,10 @@ class CliqueCounts:
         """Placed pods that are not known to be broken; those still starting count."""
         return self.scheduled - self.failing - self.unready
 
+    @property
+    def is_breached(self) -> bool:
+        return not self.enough_scheduled or self.healthy < self.needed
+
 
 def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: str) -> CliqueCounts:
     total = scheduled = ready = updated = gated = failing = unready = outside = 0

@@ -32,6 +32,11 @@ class Changes:
     now: float
 
 
+def is_strained(latency: float) -> bool:
+    """Whether an API server that takes so many seconds to answer has more to do than it can."""
+    return latency > AT_EASE
+
+
 def status_delay(changes: Changes, pace: Pace, *, settled: bool, latency: float) -> float:
     """Seconds until the status may be written; 0 or less means now.
 

@@ -27,13 +27,15 @@ SCHEDULED_CONDITION: Final = "PodGroupInitiallyScheduled"
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the cluster offers to a gang, found by discovery."""
+    """What the cluster offers to a set, found by discovery."""
 
     pod_groups: bool = False
     composite_groups: bool = False
     workloads: bool = False
     priority_classes: frozenset[str] | None = None
     """Names of the classes that exist; None when not known."""
+    pod_monitors: bool = False
+    """Whether PodMonitors are served and may be read."""
 
     def gangs_for(self, blueprint: SetBlueprint) -> bool:
         """Whether the set's own scheduler places its gangs all-or-nothing."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
+from grove_operator.admission.validation import essential_problems
 from grove_operator.api import labels
-from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.desired.expansion import CliqueSlot, ReplicaSlots, expand
@@ -116,7 +117,7 @@ class SetBuilder:
         body = self.manifest()
         body["metadata"] |= {"uid": self.uid, "generation": self.generation}
         pcs = parse_podcliqueset(body)
-        assert check_podcliqueset(pcs) == []
+        assert essential_problems(pcs) == []
         return pcs
 
     def blueprint(self) -> SetBlueprint:

@@ -186,10 +186,20 @@ class FakeCluster:
         del self.objects[kind][body["metadata"]["name"]]
         if _selected(kind, body):
             self._notify("DELETED", kind, body)
+        if kind is Kind.SECRET:
+            self._strike(body)
         return body
 
+    def _strike(self, token: Object) -> None:
+        """Take a token that is gone off its account's list, as Kubernetes does."""
+        for name, account in list(self.objects[Kind.SERVICE_ACCOUNT].items()):
+            noted = account.get("secrets") or []
+            kept = [item for item in noted if item["name"] != token["metadata"]["name"]]
+            if kept != noted:
+                self.change(Kind.SERVICE_ACCOUNT, name, {"secrets": kept or None})
+
     def _notify(self, what: str, kind: Kind, body: Object) -> None:
-        if self.store is None:
+        if self.store is None or kind not in DECODERS:
             return
         sink, record = KindSink(self.store, kind), DECODERS[kind](msgspec.json.encode(body))
 

@@ -1,6 +1,6 @@
 """A proxy between the operator and the real API server that fails on demand.
 
-It reads a kubeconfig, forwards everything with that kubeconfig's client certificate, writes a
+It reads a kubeconfig, forwards everything with that kubeconfig's certificate or token, writes a
 kubeconfig that points at itself, counts requests, and applies the faults that a test switches on:
 see `faults.py` for what a fault can be. It runs in the test's own event loop, so a test must not
 block that loop (`await asyncio.to_thread(subprocess.run, ...)`) while the operator talks.
@@ -255,6 +255,8 @@ class FaultProxy:
             for name, value in request.headers.items()
             if name.lower() not in HOP_BY_HOP
         )
+        if self._upstream.token:
+            headers["Authorization"] = f"Bearer {self._upstream.token}"
         target = self._upstream.server.join(URL(request.raw_path, encoded=True))
         body = await request.read() if request.body_exists else None
         async with self._session.request(

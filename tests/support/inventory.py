@@ -13,13 +13,11 @@ from typing import Final
 
 from typing_extensions import override
 
-from grove_operator.api import labels
 from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
-from grove_operator.observed import Child, Kind, Meta, SetSnapshot
+from grove_operator.observed import Kind
 from grove_operator.plan.actions import Action, Create, StatusPatch, missing
-from grove_operator.plan.podcliqueset import SetFacts, plan_set
-from grove_operator.plan.rehearse import EPOCH, Stage, settle
+from grove_operator.plan.rehearse import Stage, settle, settle_set
 from grove_operator.scheduling.native import Capabilities
 from tests.support.controlplane import Object
 from tests.support.follow import Followed, is_live, seat
@@ -67,11 +65,8 @@ class Expectation:
 
     def bodies(self) -> list[Object]:
         blueprint = build_blueprint(parse_podcliqueset(self.manifest))
-        record = Child(meta=_meta_with_finalizer(blueprint))
-        facts = SetFacts(self.capabilities, EPOCH)
         stage = Stage(blueprint, self.capabilities)
-        for action in plan_set(blueprint, record, SetSnapshot({}, {}), facts).actions:
-            stage.carry_out(action)
+        settle_set(stage)
         bodies = list(stage.bodies)
         for index in range(blueprint.replicas):
             replica = _LiveStage(blueprint, self.capabilities, self.live)
@@ -242,13 +237,3 @@ def _is_not_ours(kind: str, item: Object) -> bool:
 def _owner(item: Object) -> Object:
     references: list[Object] = item["metadata"].get("ownerReferences") or [{}]
     return references[0]
-
-
-def _meta_with_finalizer(blueprint: SetBlueprint) -> Meta:
-    return Meta(
-        namespace=blueprint.namespace,
-        name=blueprint.name,
-        uid=blueprint.uid,
-        version=1,
-        finalizers=(labels.SET_FINALIZER,),
-    )

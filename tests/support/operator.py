@@ -60,10 +60,12 @@ class Sample:
 class OperatorProcess:
     """One operator. Ports are chosen once, so a restarted process is found where it was."""
 
+    COMMAND = "run"
+
     def __init__(self, kubeconfig: Path, folder: Path, **environment: str) -> None:
         self.kubeconfig = kubeconfig
-        self.log = folder / f"operator-{id(self):x}.log"
-        self._health_port, self._metrics_port = _free_ports(2)
+        self.log = folder / f"{self.COMMAND}-{id(self):x}.log"
+        self._health_port, self._metrics_port = free_ports(2)
         self._environment = {
             "KUBECONFIG": str(kubeconfig),
             "GROVE_SERVER__HEALTH_PROBES__PORT": str(self._health_port),
@@ -105,7 +107,7 @@ class OperatorProcess:
         } | self._environment
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "grove_operator", "run"],
+                [sys.executable, "-m", "grove_operator", self.COMMAND],
                 env=environ,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -235,7 +237,7 @@ class OperatorProcess:
             return Answer(0, str(error))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Different from each other; somebody else may still take one, which start-up would show."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The API server that a kubeconfig names, and the certificates to talk to it."""
+"""The API server that a kubeconfig names, and what proves to it who we are."""
 
 import base64
 import ssl
@@ -19,6 +19,7 @@ class Upstream:
     authority: bytes | None = None
     certificate: bytes | None = None
     key: bytes | None = None
+    token: str | None = None
 
     @classmethod
     def read(cls, kubeconfig: Path) -> Self:
@@ -31,6 +32,7 @@ class Upstream:
             authority=_material(cluster, "certificate-authority", kubeconfig.parent),
             certificate=_material(user, "client-certificate", kubeconfig.parent),
             key=_material(user, "client-key", kubeconfig.parent),
+            token=user.get("token"),
         )
 
     def client_context(self) -> ssl.SSLContext | bool:

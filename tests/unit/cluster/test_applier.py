@@ -26,8 +26,10 @@ class Bench:
     def __init__(self) -> None:
         self.cluster = FakeCluster()
         self.news = 0
+        self.now = 1000.0
         self.store = self.cluster.store = Store(self._listen)
-        self.applier = Applier(FakeConnection(self.cluster), self.store)
+        api = FakeConnection(self.cluster)
+        self.applier = Applier(api, self.store, clock=lambda: self.now)
         self.cluster.insert(Kind.SET, {"metadata": {"name": "tide", "namespace": "harbor"}})
 
     def _listen(self, *_: object) -> None:
@@ -139,6 +141,41 @@ async def test_one_failure_of_a_rank_does_not_undo_the_others(bench: Bench) -> N
     )
     assert len(report.failures) == 1
     assert report.done[("Create", Kind.SERVICE)] == 1
+
+
+SECRET = a_create("tide-ic-sat", kind=Kind.SECRET)
+NOTE = a_create("after", Rank.REFERENCE)
+
+
+async def test_a_secret_is_made_and_never_read(bench: Bench) -> None:
+    report = await bench.apply(SECRET, NOTE)
+    assert report.done == {("Create", Kind.SECRET): 1, ("Create", Kind.SERVICE): 1}
+    assert bench.store.get(Kind.SECRET, "harbor", "tide-ic-sat") is None
+    assert [item.verb for item in bench.cluster.requests] == ["create", "create"]
+
+
+async def test_a_secret_that_is_there_counts_as_ours_when_it_stays(bench: Bench) -> None:
+    """It may be garbage of an earlier set of that name; what comes next must wait."""
+    bench.cluster.insert(Kind.SECRET, SECRET.body)
+    for passed in (0.0, 9.0):
+        bench.now = 1000.0 + passed
+        report = await bench.apply(SECRET, NOTE)
+        assert report.stale
+        assert report.failures == []
+        assert bench.cluster.names(Kind.SERVICE) == []
+    bench.now = 1010.0
+    assert not (await bench.apply(SECRET, NOTE)).stale
+    assert bench.cluster.names(Kind.SERVICE) == ["after"]
+    assert "get" not in {item.verb for item in bench.cluster.requests}
+
+
+async def test_the_garbage_of_an_earlier_set_is_replaced(bench: Bench) -> None:
+    bench.cluster.insert(Kind.SECRET, SECRET.body)
+    assert (await bench.apply(SECRET)).stale
+    bench.cluster.remove(Kind.SECRET, "tide-ic-sat")
+    assert (await bench.apply(SECRET)).done == {("Create", Kind.SECRET): 1}
+    bench.now += 3600.0
+    assert (await bench.apply(SECRET)).stale, "that was another occasion"
 
 
 async def test_a_patch_goes_out_once(bench: Bench) -> None:

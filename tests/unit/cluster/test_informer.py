@@ -261,12 +261,15 @@ async def test_a_bug_in_the_sink_is_not_hidden(fake: FakeApi, tmp_path: Path) ->
 
 
 async def test_age_and_health(fake: FakeApi, tmp_path: Path) -> None:
-    async with running(fake, tmp_path, label_selector="a=b", namespace="default") as (informer, _):
+    options = {"label_selector": "a=b", "field_selector": "metadata.name=c"}
+    async with running(fake, tmp_path, namespace="default", **options) as (informer, _):
         await informer.synced.wait()
         now = informer._heard
         assert informer.age(now + 7) == pytest.approx(7)
         assert informer.healthy(now + 60)
         assert not informer.healthy(now + 10_000)
     assert fake.requests[0][1] == "/api/v1/namespaces/default/pods"
-    assert fake.seen(watch=False)[0]["labelSelector"] == "a=b"
+    for query in (fake.seen(watch=False)[0], fake.seen(watch=True)[0]):
+        assert query["labelSelector"] == "a=b"
+        assert query["fieldSelector"] == "metadata.name=c"
     assert json.loads(json.dumps(fake.seen(watch=True)[0]))["allowWatchBookmarks"] == "true"

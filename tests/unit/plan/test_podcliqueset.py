@@ -43,7 +43,37 @@ def status(found: Plan) -> dict[str, Any]:
 
 def test_what_a_set_gets() -> None:
     kinds = [str(action.kind) for action in plan().actions if isinstance(action, Create)]
-    assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Secret", "Workload"]
+    assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Workload"]
+
+
+ACCOUNTS: dict[str, tuple[list[str], dict[str, Any], list[list[str]]]] = {
+    "without a token": ([], {}, [["tide-ic-sat"]]),
+    "with somebody's": (["theirs"], {}, [["theirs", "tide-ic-sat"]]),
+    "with ours": (["theirs", "tide-ic-sat"], {}, []),
+    "that is going": ([], {"deleting": True}, []),
+    "of somebody else": ([], {"owner_uid": "another"}, []),
+}
+
+
+@pytest.mark.parametrize(("noted", "meta", "patches"), ACCOUNTS.values(), ids=ACCOUNTS)
+def test_the_token_is_made_once_its_account_is_there_and_noted_there(
+    noted: list[str], meta: dict[str, Any], patches: list[list[str]]
+) -> None:
+    blueprint = SET.blueprint()
+    account = Child(
+        meta=a_meta("tide", version=7, **({"owner_uid": blueprint.uid} | meta)),
+        body={"secrets": [{"name": name} for name in noted]} if noted else {},
+    )
+    seen = SetSnapshot({Kind.SERVICE_ACCOUNT: {"tide": account}}, {})
+    actions = plan_set(blueprint, the_record(), seen, SetFacts(NATIVE, NOW)).actions
+    made = [action for action in actions if action.kind is Kind.SECRET]
+    sent = [action for action in actions if isinstance(action, Patch)]
+    written = [patch for patch in sent if "secrets" in patch.body]
+    assert [[item["name"] for item in patch.body["secrets"]] for patch in written] == patches
+    assert len(made) == len(patches)
+    for create, patch in zip(made, written, strict=True):
+        assert create.rank < patch.rank
+        assert patch.version == 7
 
 
 def test_a_new_set_is_claimed_and_a_dying_one_released() -> None:
