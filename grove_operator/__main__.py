@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 
 from grove_operator import __version__
+from grove_operator.api.rights import CERTIFICATE, LEASE, Condition
+from grove_operator.cli.findings import LintOutput
 from grove_operator.cli.planning import PlanOutput
 from grove_operator.errors import SpecError
 
@@ -57,6 +59,46 @@ def run(
 
 
 @app.command()
+def webhook(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="File in the form of Grove's OperatorConfiguration."),
+    ] = None,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
+    ] = None,
+) -> None:
+    """Serve admission: defaults, validation and, if switched on, protection of children."""
+    from grove_operator.webhook.app import main as run_webhook
+
+    raise typer.Exit(run_webhook(config, kubeconfig))
+
+
+@app.command()
+def registration(
+    url: Annotated[
+        str | None, typer.Option(help="Base address of the webhooks, https://host:port.")
+    ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Service that leads to them, namespace/name:port.")
+    ] = None,
+    authorizer: Annotated[
+        bool, typer.Option(help="Whether the operator's children are protected, too.")
+    ] = False,
+) -> None:
+    """Print the webhook configurations, ready for kubectl apply."""
+    from grove_operator.cli.registration import print_registration
+    from grove_operator.errors import SettingsError
+
+    try:
+        print_registration(sys.stdout, url, service, authorizer=authorizer)
+    except SettingsError as error:
+        _errors.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
 def plan(
     file: Annotated[str, typer.Argument(help="Manifest with PodCliqueSets; - reads stdin.")],
     output: Annotated[PlanOutput, typer.Option("--output", "-o", help="Form of the result.")] = (
@@ -92,6 +134,41 @@ def plan(
 
 
 @app.command()
+def lint(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Manifests, or directories of them; - reads stdin."),
+    ],
+    output: Annotated[LintOutput, typer.Option("--output", "-o", help="Form of the result.")] = (
+        LintOutput.TEXT
+    ),
+    config: Annotated[
+        Path | None,
+        typer.Option(help="The operator's configuration; without it all features count as on."),
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 on warnings, too.")] = False,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="For sets that name none.")
+    ] = "default",
+) -> None:
+    """Say what admission would say of PodCliqueSets and ClusterTopologyBindings. Needs no cluster.
+
+    Without --config the cluster counts as one that has everything: all four schedulers, topology
+    and multi-node NVLink. Exits with 0 if all is fine or there are only warnings, 1 if something
+    would be refused, 2 if a file cannot be read.
+    """
+    from grove_operator.cli.lint import run_lint
+    from grove_operator.errors import SettingsError
+
+    try:
+        code = run_lint(files, output, config, namespace, strict=strict)
+    except SettingsError as error:
+        _errors.print(str(error), markup=False)
+        raise typer.Exit(2) from error
+    raise typer.Exit(code)
+
+
+@app.command()
 def crds(
     directory: Annotated[Path, typer.Option("--dir", help="Where the files are.")] = Path("crds"),
     check: Annotated[bool, typer.Option(help="Only compare; exit 1 if they differ.")] = False,
@@ -106,6 +183,53 @@ def crds(
         raise typer.Exit(1 if differences else 0)
     for path in write_crds(directory):
         typer.echo(str(path))
+
+
+@app.command("install-crds")
+def install_crds(
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for each CRD.")] = 60.0,
+) -> None:
+    """Put the CustomResourceDefinitions of this version into the cluster, or upgrade them there."""
+    from grove_operator.cli.installing import install_crds as install
+
+    raise typer.Exit(install(kubeconfig, timeout, sys.stdout, sys.stderr))
+
+
+@app.command()
+def rbac(
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Where the operator runs.")
+    ] = "grove-system",
+    service_account: Annotated[
+        str, typer.Option(help="Account of the operator, and of the webhook process.")
+    ] = "grove-operator",
+    webhook_service_account: Annotated[
+        str | None, typer.Option(help="Account of the webhook process, if it has its own.")
+    ] = None,
+    conditions: Annotated[
+        list[Condition] | None,
+        typer.Option("--with", help="What is switched on; may be repeated."),
+    ] = None,
+    lease: Annotated[str, typer.Option(help="Name of the leader election's lease.")] = LEASE,
+    certificate_secret: Annotated[
+        str, typer.Option(help="Name of the Secret with the webhooks' certificate.")
+    ] = CERTIFICATE,
+) -> None:
+    """Print the roles that the operator and the webhook process need, and their bindings."""
+    from grove_operator.cli.rbac import Deployment, print_rbac
+
+    deployment = Deployment(
+        namespace,
+        service_account,
+        webhook_service_account or service_account,
+        tuple(conditions or ()),
+        {LEASE: lease, CERTIFICATE: certificate_secret},
+    )
+    print_rbac(sys.stdout, deployment)
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 Owns one registry, so that tests and a second process never share numbers. Labels are bounded
 (kind, verb, code, outcome, reason), never an object's name. The helper functions count and
-observe; they decide nothing. Called by `cluster/` and `operator/`; imports nothing of ours.
+observe; they decide nothing. Called by the layers that do I/O; imports nothing of ours.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import (
@@ -24,6 +25,7 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LONG: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 _SLOW: Final = (0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 _RECONCILES: Final = Counter(
@@ -62,9 +64,101 @@ _QUEUE_WORK: Final = Histogram(
     buckets=_SLOW,
     registry=REGISTRY,
 )
+_QUEUE_OLDEST: Final = Gauge(
+    "grove_operator_queue_oldest_wait_seconds",
+    "How long the first of the ready keys has waited for a worker; 0 on a standby.",
+    registry=REGISTRY,
+)
+_QUEUE_LONGEST: Final = Gauge(
+    "grove_operator_queue_longest_pass_seconds",
+    "How long the longest of the passes that are under way has taken so far.",
+    registry=REGISTRY,
+)
 _QUEUE_RETRIES: Final = Counter(
     "grove_operator_queue_retries_total",
     "Keys put back with back-off after a failure.",
+    registry=REGISTRY,
+)
+_GANGS: Final = Gauge(
+    "grove_operator_gangs",
+    "PodGangs, by phase: Pending until placed, Starting until ready, then Running. A standby says "
+    "0 here, as in all gauges of gangs, replicas and sets.",
+    ("phase",),
+    registry=REGISTRY,
+)
+_GANGS_UNHEALTHY: Final = Gauge(
+    "grove_operator_gangs_unhealthy",
+    "PodGangs that were ready and are not any more: their condition Unhealthy is True.",
+    registry=REGISTRY,
+)
+_GANG_OLDEST_PENDING: Final = Gauge(
+    "grove_operator_gang_oldest_pending_seconds",
+    "How long the PodGang that waits longest has not been placed; 0 while none waits.",
+    registry=REGISTRY,
+)
+_GANG_SCHEDULED: Final = Histogram(
+    "grove_operator_gang_scheduled_seconds",
+    "Time from the creation of a PodGang until it was placed for the first time. Kubernetes notes "
+    "creations to the second, so values may be up to one second too long.",
+    buckets=_LONG,
+    registry=REGISTRY,
+)
+_GANG_READY: Final = Histogram(
+    "grove_operator_gang_ready_seconds",
+    "Time from the creation of a PodGang until it was ready for the first time.",
+    buckets=_LONG,
+    registry=REGISTRY,
+)
+_WANTED: Final = Gauge(
+    "grove_operator_replicas_wanted",
+    "Replicas that specs ask for, summed by kind: PodCliqueSet, PodCliqueScalingGroup, and "
+    "PodClique, whose replicas are pods.",
+    ("kind",),
+    registry=REGISTRY,
+)
+_AVAILABLE: Final = Gauge(
+    "grove_operator_replicas_available",
+    "Replicas that are available, summed by kind; of a PodClique the pods that are ready.",
+    ("kind",),
+    registry=REGISTRY,
+)
+_BREACHED: Final = Gauge(
+    "grove_operator_min_available_breached",
+    "PodCliques and PodCliqueScalingGroups with fewer replicas than their minAvailable, by kind; "
+    "those that have not come up yet are counted, too.",
+    ("kind",),
+    registry=REGISTRY,
+)
+_REJECTED: Final = Gauge(
+    "grove_operator_sets_rejected",
+    "PodCliqueSets whose spec cannot be carried out: their condition SpecAccepted is False.",
+    registry=REGISTRY,
+)
+_REVIEWS: Final = Counter(
+    "grove_operator_admission_reviews_total",
+    "Admission reviews, by webhook, operation and outcome: allowed, denied, unreadable, or "
+    "unavailable while the process starts.",
+    ("webhook", "operation", "outcome"),
+    registry=REGISTRY,
+)
+_REVIEW_SECONDS: Final = Histogram(
+    "grove_operator_admission_review_duration_seconds",
+    "How long one admission review took, from its arrival to the answer.",
+    ("webhook",),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+_CERTIFICATE_EXPIRY: Final = Gauge(
+    "grove_operator_webhook_certificate_expiry_timestamp_seconds",
+    "When the served certificate ends, in seconds since 1970; 0 while there is none.",
+    registry=REGISTRY,
+)
+_CERTIFICATE_CHANGES: Final = Counter(
+    "grove_operator_webhook_certificate_changes_total",
+    "What was done about certificates: replaced, announced (a new authority), signed, trimmed "
+    "(all in the Secret), injected (into a webhook configuration), loaded or rejected (by the "
+    "server), conflict or failed.",
+    ("outcome",),
     registry=REGISTRY,
 )
 _API_REQUESTS: Final = Counter(
@@ -122,6 +216,8 @@ _LEADER_TRANSITIONS: Final = Counter(
     registry=REGISTRY,
 )
 
+_ERRORS.labels("queue", "bug")  # there from the start: an alert sees the first one only as a change
+
 _request_children: dict[tuple[str, str, int], Counter] = {}
 _second_children: dict[str, Histogram] = {}
 _event_children: dict[tuple[str, str], Counter] = {}
@@ -150,6 +246,52 @@ def observe_queue_work(seconds: float) -> None:
 
 def count_queue_retry() -> None:
     _QUEUE_RETRIES.inc()
+
+
+def set_queue_waits(oldest_wait: float, longest_pass: float) -> None:
+    _QUEUE_OLDEST.set(oldest_wait)
+    _QUEUE_LONGEST.set(longest_pass)
+
+
+def set_gangs(phases: Mapping[str, int], unhealthy: int, oldest_pending: float) -> None:
+    for phase, gangs in phases.items():
+        _GANGS.labels(phase).set(gangs)
+    _GANGS_UNHEALTHY.set(unhealthy)
+    _GANG_OLDEST_PENDING.set(oldest_pending)
+
+
+def observe_gang_scheduled(seconds: float) -> None:
+    _GANG_SCHEDULED.observe(seconds)
+
+
+def observe_gang_ready(seconds: float) -> None:
+    _GANG_READY.observe(seconds)
+
+
+def set_replicas(kind: str, wanted: int, available: int) -> None:
+    _WANTED.labels(kind).set(wanted)
+    _AVAILABLE.labels(kind).set(available)
+
+
+def set_breached(kind: str, breached: int) -> None:
+    _BREACHED.labels(kind).set(breached)
+
+
+def set_sets_rejected(sets: int) -> None:
+    _REJECTED.set(sets)
+
+
+def count_review(webhook: str, operation: str, outcome: str, seconds: float) -> None:
+    _REVIEWS.labels(webhook, operation, outcome).inc()
+    _REVIEW_SECONDS.labels(webhook).observe(seconds)
+
+
+def set_certificate_expiry(seconds: float) -> None:
+    _CERTIFICATE_EXPIRY.set(seconds)
+
+
+def count_certificate(outcome: str) -> None:
+    _CERTIFICATE_CHANGES.labels(outcome).inc()
 
 
 def count_request(verb: str, kind: str, code: int, seconds: float) -> None:

@@ -96,11 +96,32 @@ class LeaderElection(_Section):
 
 
 class WebhookServer(_Section):
+    """`auto` keeps certificates in the Secret and renews them; `manual` reads files."""
+
     bind_address: str = ""
     port: Port = 2750
     server_cert_dir: str = "/etc/grove-operator/webhook-certs"
     secret_name: str = "grove-webhook-server-cert"  # noqa: S105 - a name, not a secret
     cert_provision_mode: Literal["auto", "manual"] = "auto"
+    service_name: str = "grove-operator"
+    extra_names: tuple[str, ...] = ()
+    """DNS names and addresses in the certificate beside the Service's, for access by URL."""
+    leaf_lifetime: Seconds = 365 * 86400.0
+    ca_lifetime: Seconds = 3650 * 86400.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.secret_name:
+            raise ValueError("secretName must not be empty")
+        if not self.service_name:
+            raise ValueError("serviceName must not be empty")
+        # Of an authority that is due for renewal a third is left; a leaf must fit in there.
+        if self.ca_lifetime < 4 * self.leaf_lifetime:
+            raise ValueError("caLifetime must be at least four times leafLifetime")
+        for name in self.extra_names:
+            if not name or not name.isascii() or any(char.isspace() for char in name):
+                raise ValueError(f"extraNames: {name!r} is neither a DNS name nor an address")
+        return self
 
 
 class ProbeServer(_Section):
@@ -203,7 +224,10 @@ class StatusWrites(_Section):
 
 
 class Shutdown(_Section):
+    """`linger` is for the webhook: it goes on answering until Services have taken it out."""
+
     grace_period: SecondsOrZero = 15.0
+    linger: SecondsOrZero = 5.0
 
 
 class Settings(BaseSettings):
