@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.controlplane import Kube, path_of
+from tests.support.privileges import under_audit
+from tests.support.webhook import BYPASS
 from tools.localcluster import AcquisitionError, LocalCluster, ensure
 from tools.localcluster.acquire import Binaries
 from tools.localcluster.cluster import sweep
@@ -58,7 +60,8 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     # What a killed run could not remove is removed by the next one.
     sweep()
     name = f"tests-{os.getpid()}-{uuid.uuid4().hex[:4]}"
-    with LocalCluster.create(name, WORKDIR, owner_pid=os.getpid()) as cluster:
+    options = under_audit(strict=True)
+    with LocalCluster.create(name, WORKDIR, options, owner_pid=os.getpid()) as cluster:
         yield ControlPlane(cluster.kubeconfig, cluster)
 
 
@@ -69,10 +72,16 @@ async def kube(control_plane: ControlPlane) -> AsyncIterator[Kube]:
 
 
 @pytest.fixture
-async def namespace(kube: Kube) -> AsyncIterator[str]:
-    """A fresh namespace in which pods can be made; its deletion is not waited for."""
+async def namespace(kube: Kube, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A fresh namespace in which pods can be made; its deletion is not waited for.
+
+    Tests marked `unguarded` get one that admission leaves alone.
+    """
     name = f"test-{uuid.uuid4().hex[:8]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    metadata: dict[str, object] = {"name": name}
+    if request.node.get_closest_marker("unguarded"):
+        metadata["labels"] = {BYPASS: "yes"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     await kube.create(path_of("v1", "namespaces"), body)
     await kube.wait_for(path_of("v1", "serviceaccounts", name, "default"), bool)
     yield name

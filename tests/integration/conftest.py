@@ -16,6 +16,8 @@ from tests.support.faultproxy import FaultProxy
 from tests.support.follow import PATIENCE, Followed, collection
 from tests.support.inventory import NATIVE, Expectation, differences, orphans, twins
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import Ledger, operator_kubeconfig, webhook_kubeconfig
+from tests.support.webhook import WebhookProcess, register, unregister
 from tools.demo.crds import install_crds
 from tools.localcluster import LocalCluster, NodeShape
 
@@ -24,12 +26,60 @@ PODS = int(os.environ.get("GROVE_TEST_PODS", "200"))
 """Size of the big sets; the full run uses 1000."""
 
 
+LAST = "test_rights.py"
+_LEFT_OUT: pytest.StashKey[str] = pytest.StashKey()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Judge the operator's rights when everything else has run; note what did not."""
+    items.sort(key=lambda item: item.path.name == LAST)
+    options = config.option
+    lacking = set(Path(__file__).parent.glob("test_*.py")) - {item.path for item in items}
+    why = ""
+    if lacking:
+        why = f"{len(lacking)} files were not asked for"
+    elif any("::" in argument for argument in config.args):
+        why = "single tests were asked for"
+    elif options.keyword or options.markexpr or options.deselect or getattr(options, "lf", False):
+        why = "tests were deselected"
+    config.stash[_LEFT_OUT] = why
+
+
+@pytest.fixture(scope="session")
+def left_out(pytestconfig: pytest.Config) -> str:
+    """Why not all of this folder runs in this session; empty if all does."""
+    return pytestconfig.stash[_LEFT_OUT]
+
+
+@pytest.fixture(scope="session")
+def ledger() -> Ledger:
+    """What the operator asked for in clusters that are gone by now."""
+    return Ledger()
+
+
+@pytest.fixture(scope="session")
+def admission(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WebhookProcess]:
+    """The one webhook process of all tests, registered with the API server."""
+    if control_plane.local is None:
+        pytest.skip("registering webhooks by URL needs a local cluster")
+    install_crds(control_plane.local)
+    folder = tmp_path_factory.mktemp("webhook")
+    with WebhookProcess(webhook_kubeconfig(control_plane.local), folder) as process:
+        register(control_plane.local, process)
+        yield process
+        assert process.running, process.tail()
+        assert "this is a bug" not in process.log.read_text(), process.tail()
+        unregister(control_plane.local)
+
+
 @pytest.fixture(scope="module")
-def ground(control_plane: ControlPlane) -> LocalCluster:
+def ground(control_plane: ControlPlane, admission: WebhookProcess) -> LocalCluster:
     """A cluster of our own in which Grove's kinds are served and pods find nodes."""
+    del admission
     if control_plane.local is None:
         pytest.skip("simulated nodes and stopping the API server need a local cluster")
-    install_crds(control_plane.local)
     control_plane.local.create_nodes(NODES, NodeShape(prefix="plain", gpus=0))
     return control_plane.local
 
@@ -39,7 +89,8 @@ def operator(
     ground: LocalCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     """The one operator of a module; whatever its tests do, it must not restart or fail."""
-    with OperatorProcess(ground.kubeconfig, tmp_path_factory.mktemp("operator")) as process:
+    kubeconfig = operator_kubeconfig(ground)
+    with OperatorProcess(kubeconfig, tmp_path_factory.mktemp("operator")) as process:
         pid = process.pid
         yield process
         assert process.running, process.tail()
@@ -160,7 +211,7 @@ StartProxied = Callable[..., Awaitable[Proxied]]
 @pytest.fixture
 async def start_proxied(ground: LocalCluster, tmp_path: Path) -> AsyncIterator[StartProxied]:
     """Starts an operator behind a fault proxy, with settings of the test's own."""
-    async with FaultProxy(ground.kubeconfig, seed=7) as proxy:
+    async with FaultProxy(operator_kubeconfig(ground), seed=7) as proxy:
         started: list[OperatorProcess] = []
 
         async def start(**environment: str) -> Proxied:

@@ -11,8 +11,9 @@ from tests.integration.sets import Body, a_clique, a_group, a_set
 from tests.support.controlplane import Kube
 from tests.support.follow import Followed
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import Ledger, under_audit
 from tools.demo.crds import install_crds
-from tools.localcluster import AcquisitionError, ClusterOptions, LocalCluster, NodeShape, ensure
+from tools.localcluster import AcquisitionError, LocalCluster, NodeShape, ensure
 from tools.localcluster.metrics import CPU_ANNOTATION
 from tools.localcluster.toolsets import METRICS_SERVER
 
@@ -30,18 +31,18 @@ PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
-def metered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def metered(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Iterator[Path]:
     """Gives the kubeconfig of a cluster with metrics-server, nodes and an operator."""
     try:
         ensure(METRICS_SERVER)
     except AcquisitionError as error:
         pytest.skip(f"no metrics-server, so no autoscaler can scale: {error}")
     workdir = tmp_path_factory.mktemp("metered")
-    options = ClusterOptions(metrics_server=True)
+    options = under_audit(metrics_server=True)
     with LocalCluster.create("metered", workdir, options, owner_pid=os.getpid()) as cluster:
         install_crds(cluster)
         cluster.create_nodes(2, NodeShape(gpus=0))
-        with OperatorProcess(cluster.kubeconfig, workdir):
+        with ledger.watching(cluster) as kubeconfig, OperatorProcess(kubeconfig, workdir):
             yield cluster.kubeconfig
 
 

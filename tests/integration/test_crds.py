@@ -30,7 +30,7 @@ from tests.integration.crd_cases import (
 )
 from tools.localcluster.acquire import Binaries
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.unguarded]
 
 ROOT = Path(__file__).parents[2]
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))

@@ -50,8 +50,8 @@ LABELLED = [
     ("CompositePodGroup", "tide-0"),
     ("Workload", "tide"),
     ("Role", "grove.io:pcs:tide"),
+    ("RoleBinding", "grove.io:pcs:tide"),
     ("ServiceAccount", "tide"),
-    ("Secret", "tide-ic-sat"),
     ("Pod", ""),
 ]
 
@@ -116,6 +116,19 @@ async def test_deleted_children_come_back(sea: Stage, kind: str) -> None:
     for child in [item for item in sea.seen.of(kind) if item["metadata"]["name"] != "default"]:
         await sea.delete(kind, child["metadata"]["name"], propagationPolicy="Background")
     await sea.settled(20)
+
+
+async def test_a_workload_that_nothing_asks_for_goes(sea: Stage) -> None:
+    [ours] = sea.seen.of("Workload")
+    kept = {key: ours["metadata"][key] for key in ("labels", "ownerReferences")}
+    stray = {
+        "apiVersion": "scheduling.k8s.io/v1beta1",
+        "kind": "Workload",
+        "metadata": kept | {"name": "tide-left-over"},
+        "spec": ours["spec"],
+    }
+    await sea.seen.caught_up("Workload", await sea.kube.create(sea.path("Workload"), stray))
+    await sea.settled(15)
 
 
 async def test_what_users_add_stays(sea: Stage) -> None:

@@ -25,6 +25,7 @@ from tests.support.faults import (
 )
 from tests.support.follow import Followed
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import Ledger, under_audit
 from tools.demo.crds import install_crds
 from tools.localcluster import LocalCluster, NodeShape
 
@@ -128,12 +129,16 @@ async def test_nobody_listens_for_a_while(stage: Stage, start_proxied: StartProx
 
 
 @pytest.mark.cluster
-async def test_the_api_server_is_restarted(tmp_path: Path) -> None:
+async def test_the_api_server_is_restarted(tmp_path: Path, ledger: Ledger) -> None:
     """In the middle of making a set, on a cluster of its own: others must not go down with it."""
-    with LocalCluster.create("fragile", tmp_path, owner_pid=os.getpid()) as cluster:
+    options = under_audit()
+    with LocalCluster.create("fragile", tmp_path, options, owner_pid=os.getpid()) as cluster:
         install_crds(cluster)
         cluster.create_nodes(2, NodeShape(gpus=0))
-        with OperatorProcess(cluster.kubeconfig, tmp_path) as operator:
+        with (
+            ledger.watching(cluster, restarted=True) as kubeconfig,
+            OperatorProcess(kubeconfig, tmp_path) as operator,
+        ):
             async with (
                 Kube.from_kubeconfig(cluster.kubeconfig) as kube,
                 Followed.start(kube, "default") as seen,

@@ -12,8 +12,9 @@ from tests.support.controlplane import Kube, Object
 from tests.support.follow import Followed
 from tests.support.inventory import PLAIN, Expectation, differences
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import Ledger, under_audit
 from tools.demo.crds import install_crds
-from tools.localcluster import ClusterOptions, LocalCluster, NodeShape
+from tools.localcluster import LocalCluster, NodeShape
 
 
 class Hall:
@@ -141,17 +142,19 @@ async def test_the_minimum_of_a_group_follows_scaling_below_it(stage: Stage, hal
 
 
 @pytest.fixture(scope="module")
-def plain_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+def plain_cluster(
+    tmp_path_factory: pytest.TempPathFactory, ledger: Ledger
+) -> Iterator[LocalCluster]:
     """As most clusters are today: the feature gates are off."""
     off = dict.fromkeys(
         ("GenericWorkload", "TopologyAwareWorkloadScheduling", "CompositePodGroup"), False
     )
     workdir = tmp_path_factory.mktemp("plain")
-    options = ClusterOptions(feature_gates=off)
+    options = under_audit(feature_gates=off)
     with LocalCluster.create("plain", workdir, options, owner_pid=os.getpid()) as cluster:
         install_crds(cluster)
         cluster.create_nodes(2, NodeShape(gpus=0))
-        with OperatorProcess(cluster.kubeconfig, workdir):
+        with ledger.watching(cluster) as kubeconfig, OperatorProcess(kubeconfig, workdir):
             yield cluster
 
 

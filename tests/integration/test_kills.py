@@ -12,6 +12,7 @@ from tests.integration.conftest import PODS, Stage
 from tests.integration.sets import big
 from tests.support.inventory import orphans
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import operator_kubeconfig
 from tools.localcluster import LocalCluster
 
 SEED = int(os.environ.get("GROVE_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
@@ -46,7 +47,7 @@ class Killer:
 
 @pytest.fixture
 def mortal(ground: LocalCluster, tmp_path: Path) -> OperatorProcess:
-    return OperatorProcess(ground.kubeconfig, tmp_path)
+    return OperatorProcess(operator_kubeconfig(ground), tmp_path)
 
 
 async def test_kills_leave_no_trace(stage: Stage, mortal: OperatorProcess) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from grove_operator.api.rights import LEASE
 from tests.integration.conftest import Stage
 from tests.integration.sets import plain
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import NAMESPACE, operator_kubeconfig
 from tools.localcluster import LocalCluster
 
 CRASH_LIMIT = 20.0
@@ -21,17 +23,16 @@ _NOISE = 2.0
 
 
 @pytest.fixture
-def pair(ground: LocalCluster, namespace: str, tmp_path: Path) -> Iterator[list[OperatorProcess]]:
-    """The first one leads."""
-    election = {
-        "GROVE_LEADER_ELECTION__ENABLED": "true",
-        "GROVE_LEADER_ELECTION__RESOURCE_NAME": "grove-under-test",
-        "GROVE_LEADER_ELECTION__RESOURCE_NAMESPACE": namespace,
-    }
+def pair(ground: LocalCluster, tmp_path: Path) -> Iterator[list[OperatorProcess]]:
+    """The first one leads. The lease is the one that they may have: in their own namespace."""
+    kubeconfig = operator_kubeconfig(ground)
+    # Somebody who was killed may hold it for a while yet.
+    ground.kubectl("delete", "lease", LEASE, "--namespace", NAMESPACE, "--ignore-not-found")
+    election = {"GROVE_LEADER_ELECTION__ENABLED": "true"}
     with ExitStack() as stack:
-        first = stack.enter_context(OperatorProcess(ground.kubeconfig, tmp_path, **election))
+        first = stack.enter_context(OperatorProcess(kubeconfig, tmp_path, **election))
         first.wait_leading()
-        second = stack.enter_context(OperatorProcess(ground.kubeconfig, tmp_path, **election))
+        second = stack.enter_context(OperatorProcess(kubeconfig, tmp_path, **election))
         yield [first, second]
 
 

@@ -11,13 +11,14 @@ from grove_operator import metrics
 from tests.integration.conftest import Stage, StartProxied
 from tests.integration.sets import plain
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import operator_kubeconfig
 from tools.localcluster import LocalCluster
 
 
 @pytest.fixture
 def idle(ground: LocalCluster, tmp_path: Path) -> Iterator[OperatorProcess]:
     """Not yet started; killed at the end, whatever becomes of it."""
-    operator = OperatorProcess(ground.kubeconfig, tmp_path)
+    operator = OperatorProcess(operator_kubeconfig(ground), tmp_path)
     yield operator
     operator.kill()
 
@@ -79,7 +80,7 @@ async def test_sigterm_in_the_middle_of_work_loses_nothing(
 
 def test_a_wrong_setting_is_named(ground: LocalCluster, tmp_path: Path) -> None:
     wrong = {"GROVE_CACHE__RELIST_INTERVAL": "soon"}
-    operator = OperatorProcess(ground.kubeconfig, tmp_path, **wrong)
+    operator = OperatorProcess(operator_kubeconfig(ground), tmp_path, **wrong)
     operator.start()
     assert operator.wait_ended() == 2
     assert "cache.relistInterval" in operator.tail()
