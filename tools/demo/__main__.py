@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from tools.demo.background import OperatorError
+from tools.demo.background import BackgroundError
 from tools.demo.story import Demo, DemoError, take_down
 from tools.localcluster import LocalClusterError
 
@@ -16,7 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m tools.demo",
         description="A local cluster, the operator and an example, ready to look at.",
     )
-    parser.add_argument("--down", action="store_true", help="stop the operator, remove the cluster")
+    parser.add_argument(
+        "--down", action="store_true", help="stop operator and webhook, remove the cluster"
+    )
     args = parser.parse_args(argv)
     console = Console()
     try:
@@ -24,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             take_down(console)
         else:
             Demo(console).run()
-    except (LocalClusterError, OperatorError, DemoError) as error:
+    except (LocalClusterError, BackgroundError, DemoError) as error:
         console.print(f"\n[red]The demo stopped:[/] {error}", highlight=False, soft_wrap=True)
         console.print("`make demo` tries again; `make demo-down` removes what is there.")
         return 1

@@ -17,9 +17,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tools.demo import background
+from tools.demo.background import OPERATOR, WEBHOOK, Background
 from tools.demo.crds import install_crds
 from tools.demo.picture import Picture, build_tree, free_gpu_nodes, take_picture
-from tools.localcluster import LocalCluster
+from tools.demo.webhooks import register_webhooks, webhook_environment
+from tools.localcluster import ClusterError, LocalCluster
 from tools.localcluster.__main__ import DEFAULT_NAME, DEFAULT_WORKDIR
 from tools.localcluster.__main__ import main as local_cluster_command
 from tools.localcluster.api import ApiClient
@@ -29,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 KUBECONFIG = LOCAL / "kubeconfig"
 EXAMPLE = ROOT / "examples" / "03-disaggregated" / "podcliqueset.yaml"
+MISTAKE = "s/minAvailable: 1/minAvailable: 9/"
 SET = "disagg"
 GROUP = f"{SET}-0-decode"
 UNIT_NODES = 4
@@ -54,6 +57,7 @@ class Demo:
         operator = self._operator(cluster)
         with cluster.api() as api:
             self._reset(cluster, api)
+            self._prologue(cluster)
             self._first_act(cluster, api, operator)
             gang = self._second_act(cluster, api, operator)
         self._epilogue(gang, time.monotonic() - started)
@@ -71,11 +75,18 @@ class Demo:
         self._say(f"Installed: the CRDs {', '.join(kinds)}.")
         return cluster
 
-    def _operator(self, cluster: LocalCluster) -> background.BackgroundOperator:
-        self._title("The operator")
-        operator = background.start(cluster.kubeconfig)
-        self._say(f"Runs as process {operator.pid}. Log: {_shown(background.LOG_FILE)}")
-        self._say(f"Metrics: {operator.metrics}")
+    def _operator(self, cluster: LocalCluster) -> Background:
+        self._title("The operator, and the webhook that checks what you apply")
+        port = background.free_port()
+        register_webhooks(cluster, port)
+        webhook = background.start(WEBHOOK, cluster.kubeconfig, **webhook_environment(port))
+        operator = background.start(OPERATOR, cluster.kubeconfig)
+        for process in (operator, webhook):
+            role = process.role
+            self._say(
+                f"The {role.name} is process {process.pid}. Log: {_shown(role.log_file)}, "
+                f"metrics: {process.metrics}"
+            )
         return operator
 
     def _reset(self, cluster: LocalCluster, api: ApiClient) -> None:
@@ -87,9 +98,19 @@ class Demo:
         selector = f"app.kubernetes.io/part-of={SET}"
         cluster.kubectl("wait", "--for=delete", "pods,pcsg,pclq", "-l", selector, "--timeout=60s")
 
-    def _first_act(
-        self, cluster: LocalCluster, api: ApiClient, operator: background.BackgroundOperator
-    ) -> None:
+    def _prologue(self, cluster: LocalCluster) -> None:
+        self._title("A mistake is told when it is made")
+        self._command(f"sed '{MISTAKE}' {_shown(EXAMPLE)} | kubectl apply -f -")
+        _, before, after, _ = MISTAKE.split("/")
+        try:
+            cluster.kubectl("apply", "-f", "-", stdin=EXAMPLE.read_text().replace(before, after))
+        except ClusterError as error:
+            refusal = str(error).partition("denied the request: ")[2]
+            self.console.print(Padding(Text(refusal or str(error), "yellow"), (0, 4)))
+        else:
+            raise DemoError("the webhook did not refuse a wrong manifest")
+
+    def _first_act(self, cluster: LocalCluster, api: ApiClient, operator: Background) -> None:
         self._title("A disaggregated inference system: router, prefill units, decode unit")
         self._command(f"kubectl apply -f {_shown(EXAMPLE)}")
         start = time.monotonic()
@@ -98,9 +119,7 @@ class Demo:
         seconds = time.monotonic() - start
         self._say(f"All {len(picture.pods)} pods are ready after {seconds:.1f} s.")
 
-    def _second_act(
-        self, cluster: LocalCluster, api: ApiClient, operator: background.BackgroundOperator
-    ) -> str:
+    def _second_act(self, cluster: LocalCluster, api: ApiClient, operator: Background) -> str:
         free = free_gpu_nodes(api)
         more = free // UNIT_NODES + 1
         gang = f"{GROUP}-{more - 1}"
@@ -141,7 +160,7 @@ class Demo:
     def _follow(
         self,
         api: ApiClient,
-        operator: background.BackgroundOperator,
+        operator: Background,
         done: Callable[[Picture], bool],
     ) -> Picture:
         """Look until `done`, drawing what is seen; gives the last look."""
@@ -172,8 +191,9 @@ class Demo:
 
 
 def take_down(console: Console) -> None:
-    stopped = background.stop()
-    console.print("The operator is stopped." if stopped else "No operator was running.")
+    for role in (OPERATOR, WEBHOOK):
+        stopped = background.stop(role)
+        console.print(f"The {role.name} is stopped." if stopped else f"No {role.name} was running.")
     there = DEFAULT_NAME in cluster_names(DEFAULT_WORKDIR)
     _localcluster("down")
     console.print("The cluster is removed." if there else "There was no cluster.")
@@ -197,7 +217,7 @@ class _Looks:
     """Pictures that differ from the one before, until the goal is seen. Fails in words."""
 
     api: ApiClient
-    operator: background.BackgroundOperator
+    operator: Background
     done: Callable[[Picture], bool]
     seen: Picture | None = None
 
@@ -221,7 +241,7 @@ class _Looks:
                 return picture
             time.sleep(LOOK_EVERY)
         state = _progress(self.seen) if self.seen else "nothing"
-        log = _shown(background.LOG_FILE)
+        log = _shown(OPERATOR.log_file)
         raise DemoError(f"nothing new for {PATIENCE:.0f} s; last seen: {state}. See {log}")
 
 

@@ -7,17 +7,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.localcluster.acquire import ensure
+from tools.localcluster.acquire import Binaries, ensure
 from tools.localcluster.cluster import LocalCluster, remove, sweep
 from tools.localcluster.configuration import ClusterOptions
 from tools.localcluster.errors import ClusterError, LocalClusterError
 from tools.localcluster.layout import Layout, cluster_names
 from tools.localcluster.nodes import NodeShape
-from tools.localcluster.toolsets import CONTROL_PLANE, TOOLS_FOLDER, TOOLSETS
+from tools.localcluster.toolsets import CONTROL_PLANE, HELM, TOOLS_FOLDER, TOOLSETS
 
 LOCAL = TOOLS_FOLDER.parent / ".local"
 DEFAULT_WORKDIR = LOCAL / "kwok"
 DEFAULT_NAME = "grove"
+
+_LINKED = {HELM.name: ("helm",)}
+"""Programs of further tool sets that people use by hand, linked once they are there."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +91,8 @@ def binaries(args: argparse.Namespace) -> int:
         toolset = TOOLSETS[name]
         found = ensure(toolset)
         print(f"{name}: {found.folder} ({found.source})")
+        if name in _LINKED:
+            _link(found, _LINKED[name])
         for binary in toolset.binaries:
             print(f"  {binary}")
     return 0
@@ -111,10 +116,13 @@ def _kubeconfig(name: str) -> Path:
 
 def _link_programs() -> None:
     """Put kubectl and kwokctl where `PATH=.local/bin:$PATH` finds them."""
+    _link(ensure(CONTROL_PLANE), ("kubectl", "kwokctl"))
+
+
+def _link(found: Binaries, programs: Sequence[str]) -> None:
     folder = LOCAL / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    found = ensure(CONTROL_PLANE)
-    for program in ("kubectl", "kwokctl"):
+    for program in programs:
         link = folder / program
         link.unlink(missing_ok=True)
         link.symlink_to(found[program])

@@ -40,16 +40,20 @@ _COMPONENT_BINARIES = {
 class ClusterOptions:
     """How a cluster differs from the usual one.
 
-    `extra_args` maps a component to flags without the leading dashes, added last. `durable` makes
+    `audit` logs every write, `audited_users` every request of these users. `extra_args` maps a
+    component to flags without the leading dashes, added last; `certificate_names` are further names
+    and addresses in the API server's certificate. `durable` makes
     etcd sync each write to disk, as in production; without it a cluster is faster and loses
     nothing short of a power failure.
     """
 
     audit: bool = False
+    audited_users: tuple[str, ...] = ()
     metrics_server: bool = False
     durable: bool = False
     feature_gates: Mapping[str, bool] = field(default_factory=dict)
     extra_args: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    certificate_names: tuple[str, ...] = ()
 
     def all_feature_gates(self) -> dict[str, bool]:
         return {**dict.fromkeys(GANG_FEATURE_GATES, True), **self.feature_gates}
@@ -80,7 +84,9 @@ def build_configuration(
         **{key: str(parts.control_plane[name]) for key, name in _COMPONENT_BINARIES.items()},
         **ports,
     }
-    if options.audit:
+    if options.certificate_names:
+        settings["kubeApiserverCertSANs"] = list(options.certificate_names)
+    if options.audit or options.audited_users:
         settings["kubeAuditPolicy"] = str(parts.audit_policy)
     if parts.metrics_server is not None:
         settings["enable"] = ["metrics-server"]
@@ -129,15 +135,17 @@ def _patches(options: ClusterOptions) -> list[dict[str, Any]]:
     ]
 
 
-AUDIT_POLICY: dict[str, Any] = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        {
-            "level": "Metadata",
-            "verbs": ["create", "update", "patch", "delete", "deletecollection"],
-        },
-        {"level": "None"},
-    ],
-}
+def audit_policy(options: ClusterOptions) -> dict[str, Any]:
+    """What the API server notes: who asked for what and the answer's code, never contents."""
+    rules: list[dict[str, Any]] = []
+    if options.audited_users:
+        rules.append({"level": "Metadata", "users": list(options.audited_users)})
+    if options.audit:
+        verbs = ["create", "update", "patch", "delete", "deletecollection"]
+        rules.append({"level": "Metadata", "verbs": verbs})
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [*rules, {"level": "None"}],
+    }

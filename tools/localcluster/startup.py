@@ -21,10 +21,10 @@ from tools.localcluster import processes
 from tools.localcluster.acquire import Binaries
 from tools.localcluster.api import ApiClient, ApiRefusalError
 from tools.localcluster.configuration import (
-    AUDIT_POLICY,
     PORT_OPTIONS,
     ClusterOptions,
     Parts,
+    audit_policy,
     build_configuration,
     simulator_configuration,
 )
@@ -52,7 +52,7 @@ def start(
     metrics_server: Binaries | None,
 ) -> dict[str, int]:
     """Run kwokctl; when a port was taken between choosing and binding, try with others."""
-    parts = _write_parts(layout, control_plane, metrics_server)
+    parts = _write_parts(layout, options, control_plane, metrics_server)
     registry = PortRegistry()
     for attempt in range(1, PORT_TRIES + 1):
         chosen = registry.reserve(layout.state_folder, len(PORT_OPTIONS))
@@ -98,9 +98,14 @@ def definitions(layout: Layout) -> dict[str, dict[str, Any]]:
     }
 
 
-def _write_parts(layout: Layout, control_plane: Binaries, metrics_server: Binaries | None) -> Parts:
+def _write_parts(
+    layout: Layout,
+    options: ClusterOptions,
+    control_plane: Binaries,
+    metrics_server: Binaries | None,
+) -> Parts:
     policy = layout.state_folder / "audit-policy.yaml"
-    policy.write_text(yaml.safe_dump(AUDIT_POLICY))
+    policy.write_text(yaml.safe_dump(audit_policy(options)))
     manifests = layout.state_folder / "metrics-api"
     manifests.mkdir()
     (manifests / "kustomization.yaml").write_text("resources: [objects.yaml]\n")

@@ -16,6 +16,7 @@ KUBERNETES_VERSION = "1.37.2"
 KWOK_VERSION = "0.8.0"
 ETCD_VERSION = "3.7.0"
 METRICS_SERVER_VERSION = "0.9.0"
+HELM_VERSION = "3.22.0"
 
 _MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
 
@@ -116,7 +117,22 @@ METRICS_SERVER = ToolSet(
     stamps={"sigs.k8s.io/metrics-server/pkg/version.Version": f"v{METRICS_SERVER_VERSION}"},
 )
 
-TOOLSETS = {toolset.name: toolset for toolset in (CONTROL_PLANE, METRICS_SERVER)}
+HELM = ToolSet(
+    name="helm",
+    module=TOOLS_FOLDER / "helm",
+    binaries={"helm": "helm"},
+    versions={"helm": HELM_VERSION},
+    # Without the last ones `helm template` renders for Kubernetes 1.20.
+    stamps={
+        "helm.sh/helm/v3/internal/version.version": f"v{HELM_VERSION}",
+        "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": _MAJOR,
+        "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": _MINOR,
+        "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": _MAJOR,
+        "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": _MINOR,
+    },
+)
+
+TOOLSETS = {toolset.name: toolset for toolset in (CONTROL_PLANE, METRICS_SERVER, HELM)}
 
 
 def _control_plane_files(target: Platform) -> tuple[ReleaseFile, ...]:

@@ -10,6 +10,7 @@ from tools.localcluster.configuration import (
     PORT_OPTIONS,
     ClusterOptions,
     Parts,
+    audit_policy,
     build_configuration,
 )
 from tools.localcluster.errors import ClusterError
@@ -44,6 +45,24 @@ def test_every_port_and_binary_is_given() -> None:
     assert settings["etcdBinary"] == "/binaries/etcd"
     assert "kubeAuditPolicy" not in settings
     assert "enable" not in settings
+
+
+AUDITS: dict[str, tuple[ClusterOptions, list[str]]] = {
+    "nothing": (ClusterOptions(), []),
+    "writes of all": (ClusterOptions(audit=True), ["verbs"]),
+    "all of some": (ClusterOptions(audited_users=("somebody",)), ["users"]),
+    "both": (ClusterOptions(audit=True, audited_users=("somebody",)), ["users", "verbs"]),
+}
+
+
+@pytest.mark.parametrize(("options", "narrowed"), AUDITS.values(), ids=AUDITS)
+def test_what_is_audited(options: ClusterOptions, narrowed: list[str]) -> None:
+    """Contents are never logged, and whatever no rule names is not logged at all."""
+    *rules, last = audit_policy(options)["rules"]
+    assert [key for rule in rules for key in rule if key != "level"] == narrowed
+    assert {rule["level"] for rule in rules} <= {"Metadata"}
+    assert last == {"level": "None"}
+    assert ("kubeAuditPolicy" in _configuration(options)["options"]) is bool(rules)
 
 
 def test_etcd_syncs_only_when_asked_to() -> None:
