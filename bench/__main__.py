@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     # Whoever ends the benchmark politely must not leave its cluster behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -50,7 +50,7 @@ def _measure(plan: Plan, console: Console) -> list[Measurement]:
         return uvloop.run(measure_all(cluster, plan, console.print))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measures the operator against the same objects posted without one.",

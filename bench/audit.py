@@ -50,14 +50,25 @@ class AuditLog:
     def operator_writes(self) -> Writes:
         writes: Writes = Counter()
         self.refused = Counter()
-        with self._path.open("rb") as log:
+        if self._path.stat().st_size < self._offset:
+            self._read(self._set_aside(), writes)
+            self._offset = 0
+        self._read(self._path, writes)
+        return writes
+
+    def _set_aside(self) -> Path:
+        """The API server starts a new file when the log is full, and renames the old one."""
+        earlier = self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}")
+        return max(earlier, key=lambda path: path.stat().st_mtime)
+
+    def _read(self, path: Path, writes: Writes) -> None:
+        with path.open("rb") as log:
             log.seek(self._offset)
             for line in log:
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
                 self._count(_entry.decode(line), writes)
-        return writes
 
     def _count(self, entry: _Entry, writes: Writes) -> None:
         reference = entry.object_ref

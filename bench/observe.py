@@ -63,6 +63,8 @@ _set_event = msgspec.json.Decoder(_SetEvent)
 _RETRY = 0.2
 _LOOK_EVERY = 5.0
 STALLED_AFTER = 120.0
+STALLED_PER_POD = 0.04
+"""The garbage collector looks for minutes at tens of thousands of objects before it deletes one."""
 
 
 @dataclass
@@ -105,6 +107,7 @@ class Progress:
 
     async def until(self, goal: str) -> float:
         """When the goal was met. Raises TimeoutError once nothing has moved for a while."""
+        patience = max(STALLED_AFTER, STALLED_PER_POD * self.expected)
         seen, since = self._moved(), time.monotonic()
         while goal not in self.reached:
             self.changed.clear()
@@ -112,9 +115,9 @@ class Progress:
                 await asyncio.wait_for(self.changed.wait(), _LOOK_EVERY)
             if self._moved() != seen:
                 seen, since = self._moved(), time.monotonic()
-            elif time.monotonic() - since > STALLED_AFTER and goal not in self.reached:
+            elif time.monotonic() - since > patience and goal not in self.reached:
                 raise TimeoutError(
-                    f"not {goal}, and nothing has moved for {STALLED_AFTER:.0f} s: "
+                    f"not {goal}, and nothing has moved for {patience:.0f} s: "
                     f"of {self.expected} pods {len(self.created)} were created, "
                     f"{len(self.ready)} ready, {len(self.gone)} gone; "
                     f"{self.available_replicas} replicas available"

@@ -67,9 +67,9 @@ class Operator:
 
 @asynccontextmanager
 async def running_operator(
-    kubeconfig: Path, log: Path, extra: dict[str, str] | None = None
+    kubeconfig: Path, log: Path, extra: dict[str, str] | None = None, command: str = "run"
 ) -> AsyncIterator[Operator]:
-    """Started and leading; ended with SIGTERM, as Kubernetes ends it."""
+    """Started and, if `command` is `run`, leading; ended with SIGTERM, as Kubernetes ends it."""
     probe_port, metrics_port = _free_port(), _free_port()
     environ = {
         **os.environ,
@@ -82,7 +82,7 @@ async def running_operator(
         "GROVE_SERVER__METRICS__PORT": str(metrics_port),
         **(extra or {}),
     }
-    process = _start(environ, log)
+    process = _start(command, environ, log)
     operator = Operator(
         process,
         log,
@@ -90,25 +90,27 @@ async def running_operator(
         f"http://127.0.0.1:{metrics_port}/metrics",
     )
     try:
-        await _until_ready(operator)
+        await _until_ready(operator, leads=command == "run")
         yield operator
     finally:
         await _stop(process)
 
 
-def _start(environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: str, environ: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
-        return subprocess.Popen([PROGRAM, "run"], env=environ, stdout=out, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            [PROGRAM, command], env=environ, stdout=out, stderr=subprocess.STDOUT
+        )
 
 
-async def _until_ready(operator: Operator) -> None:
+async def _until_ready(operator: Operator, *, leads: bool) -> None:
     deadline = time.monotonic() + START_PATIENCE
     async with aiohttp.ClientSession() as session:
         while True:
             operator.check()
             try:
                 async with session.get(operator.probes) as answer:
-                    if answer.ok and await _leads(session, operator):
+                    if answer.ok and (not leads or await _leads(session, operator)):
                         return
             except aiohttp.ClientError:
                 pass  # not listening yet

@@ -57,6 +57,18 @@ def test_each_look_starts_where_the_last_one_ended(log: Path) -> None:
     assert audit.operator_writes() == {("delete", "pods"): 1}
 
 
+def test_a_log_that_was_set_aside_is_read_to_its_end(log: Path) -> None:
+    audit = AuditLog(log)
+    append(log, *[entry("create", "pods", "grove-operator/0.1")] * 3)
+    audit.operator_writes()
+    append(log, entry("patch", "pods", "grove-operator/0.1"))
+    log.rename(log.with_name(f"{log.stem}-2026-01-01T00-00-00.000{log.suffix}"))
+    append(log, entry("delete", "pods", "grove-operator/0.1"))
+    assert audit.operator_writes() == {("patch", "pods"): 1, ("delete", "pods"): 1}
+    append(log, entry("create", "services", "grove-operator/0.1"))
+    assert audit.operator_writes() == {("create", "services"): 1}
+
+
 def test_refusals_are_counted_twice(log: Path) -> None:
     audit = AuditLog(log)
     append(log, entry("patch", "pods", "grove-operator/0.1", 409))
