@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ControlPlane
+from tests.support.privileges import operator_kubeconfig
 from tools.demo.background import PROGRAM, free_port
 from tools.demo.crds import CRDS, install_crds
 from tools.localcluster import NodeShape
@@ -33,7 +34,7 @@ def operator(
     port = free_port()
     environ = {
         **os.environ,
-        "KUBECONFIG": str(control_plane.kubeconfig),
+        "KUBECONFIG": str(operator_kubeconfig(control_plane.local)),
         "GROVE_SERVER__HEALTH_PROBES__PORT": str(port),
         "GROVE_SERVER__METRICS__PORT": str(free_port()),
     }

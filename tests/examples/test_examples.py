@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from grove_operator.admission.validation import essential_problems
 from grove_operator.api import labels
-from grove_operator.api.parsing import check_podcliqueset, parse_podcliqueset
+from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.desired.blueprint import build_blueprint
 from grove_operator.plan.rehearse import rehearse
 from grove_operator.scheduling.native import Capabilities
@@ -35,7 +36,7 @@ def gpus(pod: dict[str, Any]) -> int:
 
 @every_example
 def test_is_sound(example: Example) -> None:
-    assert check_podcliqueset(parse_podcliqueset(example.manifest)) == []
+    assert essential_problems(parse_podcliqueset(example.manifest)) == []
 
 
 @every_example

@@ -1,0 +1,75 @@
+"""What the pages in docs/ tell people to type works: each command is covered by one test here."""
+
+import shlex
+import subprocess
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as bench_command
+from bench import admission as bench_admission
+from tests.conftest import ControlPlane
+from tests.examples.catalogue import ROOT, shell_commands
+from tests.examples.kubectl import run_kubectl
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+COMMANDS = sorted(
+    {
+        " ".join(shlex.split(command, comments=True))
+        for page in PAGES
+        for command in shell_commands(page.read_text())
+    }
+)
+PARSERS: dict[str, Callable[[], ArgumentParser]] = {
+    "bench": bench_command.parser,
+    "bench.admission": bench_admission.parser,
+}
+
+
+def starting_with(*words: str) -> list[str]:
+    return [command for command in COMMANDS if command.startswith(words)]
+
+
+def test_every_command_is_covered() -> None:
+    covered = starting_with(
+        ".venv/bin/grove-operator ", ".venv/bin/python -m ", "kubectl ", "make ", "export "
+    )
+    assert covered == COMMANDS
+
+
+@pytest.mark.parametrize("command", starting_with("make "))
+def test_make_targets_exist(command: str) -> None:
+    _, *arguments = command.split()
+    result = subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", starting_with(".venv/bin/grove-operator "))
+def test_what_needs_no_cluster_runs(command: str, tmp_path: Path) -> None:
+    program, *arguments = command.split()
+    result = subprocess.run(
+        [ROOT / program, *arguments],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", starting_with(".venv/bin/python -m "))
+def test_benchmarks_take_these_options(command: str) -> None:
+    """They run for minutes, so only their options are tried."""
+    module, *arguments = command.split()[2:]
+    PARSERS[module]().parse_args(arguments)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("command", starting_with("kubectl "))
+async def test_kubectl_understands(control_plane: ControlPlane, command: str) -> None:
+    await run_kubectl(command, control_plane.kubeconfig, "default")
