@@ -11,7 +11,7 @@ LEFT_OUT := .local/tests-left-out.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check fmt unit test crds lock cluster-up cluster-down demo demo-down bench
+.PHONY: help setup check fmt unit test crds chart docs lock test-containers kind cluster-up cluster-down demo demo-down bench helm
 
 help: ## list the targets
 	@echo "Targets:"
@@ -48,13 +48,34 @@ test: check ## everything: check, then all tests, with a control plane of their 
 	$(PYTHON) -m pytest
 	@cat $(LEFT_OUT)
 
+# Apart from `test`: it needs root, and its netfilter rules hold for the whole machine meanwhile.
+test-containers: $(STAMP) ## tests of the images, the waiter and the chart on a real node (root)
+	-$(PYTHON) -m tools.localcluster binaries
+	GROVE_TEST_CONTAINERS=1 $(PYTHON) -m pytest -s tests/containers
+	@cat $(LEFT_OUT)
+
+kind: $(STAMP) ## images, chart and an example on kind; needs Docker
+	$(PYTHON) -m tools.kind
+
 crds: $(STAMP) ## write crds/*.yaml from the API models
 	$(BIN)/grove-operator crds
+
+chart: $(STAMP) ## write the chart's roles, webhooks, CRDs and settings' schema from the code
+	$(PYTHON) -m tools.chart
+
+helm: $(STAMP) ## find or build helm and link it into .local/bin
+	$(PYTHON) -m tools.localcluster binaries --with helm
+
+docs: $(STAMP) ## write docs/metrics.md and the chart's dashboard from the code
+	$(PYTHON) -m tools.metrics_doc
+	$(PYTHON) -m tools.dashboard
 
 lock: $(STAMP) ## resolve requirements.lock anew
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --group dev pyproject.toml --python-version 3.11 --universal \
 		--generate-hashes --no-header -o requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --universal \
+		--generate-hashes --no-header -c requirements.lock -o requirements-image.lock
 
 cluster-up: $(STAMP) ## start a local control plane with NODES simulated GPU nodes
 	$(PYTHON) -m tools.localcluster up --nodes $(NODES) --racks 2

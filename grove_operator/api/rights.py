@@ -330,7 +330,7 @@ _INSTALLER: Final = (
         holder=Holder.INSTALLER,
         group="apiextensions.k8s.io",
         resources=("customresourcedefinitions",),
-        verbs=(*_FOLLOW, "create", "patch"),
+        verbs=(*_FOLLOW, "create", "patch", "update"),
         names=tuple(f"{plural}.{group}" for group, plural in _DEFINED),
         why="its own CRDs, by server-side apply, which names what it creates; then until served",
     ),

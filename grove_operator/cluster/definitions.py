@@ -7,11 +7,11 @@ definition that is not served yet is watched.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
-from grove_operator.cluster.connection import APPLY_PATCH, Api
+from grove_operator.cluster.connection import APPLY_PATCH, JSON, Api
 from grove_operator.cluster.resources import DEFINITIONS
 from grove_operator.cluster.single import Single
 from grove_operator.errors import AlreadyExistsError, ClusterError, ConflictError, UnavailableError
@@ -50,20 +50,39 @@ def is_served(definition: Body) -> bool:
 
 async def _apply(api: Api, name: str, definition: Body) -> Body:
     """Again if another replica was faster: what it wrote is the same, or will be."""
-    body = msgspec.json.encode(definition)
-    query = {"fieldManager": FIELD_MANAGER, "force": "true"}
     races = 0
     while True:
         try:
-            answer = await api.request(
-                "patch", DEFINITIONS, name=name, body=body, content_type=APPLY_PATCH, query=query
-            )
+            written = await _write(api, "patch", name, definition)
+            if _schemas(written) != _schemas(definition):
+                # A field that this version lacks stays where Helm or kubectl wrote it, too.
+                versions = {"versions": definition["spec"]["versions"]}
+                whole = written | {"spec": written["spec"] | versions}
+                written = await _write(api, "update", name, whole)
         except (AlreadyExistsError, ConflictError):
             races += 1
             if races > _RACES:
                 raise
         else:
-            return msgspec.json.decode(answer, type=Body)
+            return written
+
+
+async def _write(api: Api, verb: Literal["patch", "update"], name: str, definition: Body) -> Body:
+    applied = {"force": "true"} if verb == "patch" else {}
+    answer = await api.request(
+        verb,
+        DEFINITIONS,
+        name=name,
+        body=msgspec.json.encode(definition),
+        content_type=APPLY_PATCH if applied else JSON,
+        query={"fieldManager": FIELD_MANAGER, **applied},
+    )
+    return msgspec.json.decode(answer, type=Body)
+
+
+def _schemas(definition: Body) -> Body:
+    versions = definition.get("spec", {}).get("versions", ())
+    return {version["name"]: version.get("schema") for version in versions}
 
 
 async def _wait_served(api: Api, name: str, patience: float) -> None:

@@ -54,6 +54,24 @@ async def test_it_is_a_forced_apply_under_groves_own_manager(tmp_path: Path) -> 
     assert json.loads(fake.bodies[0]) == {"metadata": {"name": "boats.sea.io"}}
 
 
+async def test_fields_that_somebody_else_applied_too_are_replaced(tmp_path: Path) -> None:
+    def spec(*fields: str) -> Body:
+        schema: Body = {"properties": {name: {} for name in fields}}
+        return {"scope": "Namespaced", "versions": [{"name": "v1", "schema": schema}]}
+
+    stored = a_definition("boats.sea.io", SERVED) | {"spec": spec("sail", "oar")}
+    fake = FakeApi()
+    fake.faults.extend((says(stored), says(stored)))
+    async with connect(fake, tmp_path) as api:
+        wanted = {"metadata": {"name": "boats.sea.io"}, "spec": spec("sail")}
+        async with aclosing(install(api, [wanted], 5.0)) as found:
+            assert [name async for name in found] == ["boats.sea.io"]
+    assert [method for method, _, _ in fake.requests] == ["PATCH", "PUT"]
+    put = json.loads(fake.bodies[1])
+    assert put["spec"] == spec("sail")
+    assert put["metadata"]["resourceVersion"] == "2"
+
+
 async def test_a_new_one_is_watched_until_it_is_served(tmp_path: Path) -> None:
     fake = FakeApi()
     fake.faults.append(says(a_definition()))
