@@ -54,6 +54,8 @@ def prometheus(
 ) -> Iterator[PrometheusProcess]:
     addresses = [address(proxied.operator), address(admission)]
     with PrometheusProcess(programs, tmp_path, addresses, RULES) as process:
+        # What a counter counted before the first scrape is no increase.
+        process.wait_until(lambda: set(process.targets().values()) == {"up"}, "scraping")
         yield process
 
 
@@ -96,6 +98,12 @@ class Watcher:
             return any(item.points[-1][1] >= least for item in self.prometheus.query(query))
 
         await asyncio.to_thread(self.prometheus.wait_until, is_so, what, PATIENCE)
+
+    async def told(self) -> None:
+        """Until there is a number for every query."""
+        deadline = time.monotonic() + PATIENCE
+        while silent := await asyncio.to_thread(self.silent):
+            assert time.monotonic() < deadline, silent
 
     def picture(self) -> str:
         drawn: dict[str, list[Drawn]] = {}
@@ -151,9 +159,7 @@ async def test_dashboard_and_alerts_on_a_real_prometheus(
             await stage.scale("PodClique", "stuck-0-main", 6)
             failed = 'sum(grove_operator_api_requests_total{code="503"})'
             await watcher.until(failed, 3, "requests fail")
-        await asyncio.to_thread(
-            prometheus.wait_until, lambda: not watcher.silent(), "told by all", PATIENCE
-        )
+        await watcher.told()
         await _alerts_work(prometheus)
 
     await watcher.until("1 - grove_operator_gangs_unhealthy", 1, "the gang is well again")

@@ -1,0 +1,1 @@
+"""The dashboard: which panels it has, as Grafana reads it, and as a picture for the docs."""
