@@ -25,6 +25,7 @@ from grove_operator.cluster.resources import Resource
 
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+_IDENTITY: Final[Any] = "grove-operator"
 _LONGEST_WAIT: Final = 10.0
 _STEADY: Final = 60.0
 """Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
@@ -161,6 +162,8 @@ class _Incarnation:
                 settings=self._shell.settings(),
                 clusterwide=True,
                 standalone=True,
+                # Else Kopf asks for the name of the process's user, and most images have none.
+                identity=_IDENTITY,
                 stop_flag=self._stop_flag,
             )
         finally:
