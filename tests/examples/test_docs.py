@@ -1,5 +1,6 @@
 """What the pages in docs/ tell people to type works: each command is covered by one test here."""
 
+import re
 import shlex
 import subprocess
 from argparse import ArgumentParser
@@ -34,7 +35,12 @@ def starting_with(*words: str) -> list[str]:
 
 def test_every_command_is_covered() -> None:
     covered = starting_with(
-        ".venv/bin/grove-operator ", ".venv/bin/python -m ", "kubectl ", "make ", "export "
+        ".venv/bin/grove-operator ",
+        ".venv/bin/python -m ",
+        "docker build ",
+        "kubectl ",
+        "make ",
+        "export ",
     )
     assert covered == COMMANDS
 
@@ -67,6 +73,15 @@ def test_benchmarks_take_these_options(command: str) -> None:
     """They run for minutes, so only their options are tried."""
     module, *arguments = command.split()[2:]
     PARSERS[module]().parse_args(arguments)
+
+
+@pytest.mark.parametrize("command", starting_with("docker build "))
+def test_docker_builds_what_there_is(command: str) -> None:
+    """tests/containers builds these targets with what a machine without Docker has."""
+    words = command.split()
+    target = words[words.index("--target") + 1]
+    stages = re.findall(r"^FROM .* AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert target in stages
 
 
 @pytest.mark.cluster
