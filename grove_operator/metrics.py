@@ -136,8 +136,8 @@ _REJECTED: Final = Gauge(
 )
 _REVIEWS: Final = Counter(
     "grove_operator_admission_reviews_total",
-    "Admission reviews, by webhook, operation and outcome: allowed, denied, unreadable, or "
-    "unavailable while the process starts.",
+    "Admission reviews, by webhook, operation and outcome: allowed, denied, failed (a bug, or no "
+    "time), unreadable, or unavailable while the process starts.",
     ("webhook", "operation", "outcome"),
     registry=REGISTRY,
 )

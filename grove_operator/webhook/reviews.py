@@ -58,7 +58,10 @@ def admission_handlers(gate: Gate, protection: Protection | None) -> Register:
 def _register_sets(registry: kopf.OperatorRegistry, gate: Gate, bridge: Bridge) -> None:
     @kopf.on.mutate(*selector(POD_CLIQUE_SETS), id=DEFAULT_SET.handler, registry=registry)
     async def default(body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
-        patch.fns.append(_become(default_podcliqueset(dict(body))))
+        before = dict(body)
+        after = default_podcliqueset(before)
+        if after != before:  # else Kopf would copy and compare it all
+            patch.fns.append(_become(after))
 
     @kopf.on.validate(*selector(POD_CLIQUE_SETS), id=VALIDATE_SET.handler, registry=registry)
     async def validate(body: kopf.Body, warnings: list[str], **rest: Any) -> None:

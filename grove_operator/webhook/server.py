@@ -27,6 +27,7 @@ _DEEPEST: Final = 128
 """Levels of nesting. The API server's own objects stay far below; parsers overflow far above."""
 _PATIENCE: Final = 9.0
 """Seconds for one review; the registered time-out is 10."""
+_OUR_FAULT: Final = 500
 _API_VERSION: Final = "admission.k8s.io/v1"
 _REASONS: Final[Mapping[int, str]] = {
     400: "BadRequest",
@@ -149,7 +150,7 @@ class _Endpoint:
             review = await _read(request)
             operation = review["request"]["operation"]
             answer = await self._answer(review)
-            outcome = "allowed" if answer["response"]["allowed"] else "denied"
+            outcome = _outcome(answer["response"])
             return web.json_response(answer)
         except UnreadableError as error:
             return _plain(error.status, str(error))
@@ -273,6 +274,12 @@ def _forgettable(review: Review) -> Review:
             metadata = {name: value for name, value in item["metadata"].items() if name != "uid"}
             request[key] = item | {"metadata": metadata}
     return review | {"request": request}
+
+
+def _outcome(response: Mapping[str, Any]) -> str:
+    if response["allowed"]:
+        return "allowed"
+    return "failed" if response["status"].get("code", 0) >= _OUR_FAULT else "denied"
 
 
 def _denial(review: Review, code: int, message: str) -> Review:

@@ -174,11 +174,14 @@ async def test_other_methods_and_paths_are_unknown() -> None:
             assert answer.status == 404
 
 
-async def test_reviews_are_counted() -> None:
-    before = _counted("denied")
-    async with serving(deny) as (session, _):
+@pytest.mark.parametrize(
+    ("function", "outcome"), [(allow, "allowed"), (deny, "denied"), (fail, "failed")]
+)
+async def test_reviews_are_counted(function: Function, outcome: str) -> None:
+    before = _counted(outcome)
+    async with serving(function) as (session, _):
         await ask(session, review())
-    assert _counted("denied") == before + 1
+    assert _counted(outcome) == before + 1
 
 
 def _counted(outcome: str) -> float:
