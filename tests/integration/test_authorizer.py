@@ -112,6 +112,8 @@ async def test_an_annotation_lifts_the_protection(
         user.patches("pcs", "tide", {"metadata": {"annotations": {key: value}}})
         said = user.patches("podclique", "tide-0-router", {"metadata": {"labels": {"x": value}}})
         assert ("patched" in said) is open_now, said
+    await stage.delete("PodCliqueSet", "tide")
+    await stage.gone()
 
 
 async def test_what_belongs_to_no_set_is_nobodys(

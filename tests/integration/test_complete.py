@@ -122,7 +122,7 @@ async def test_a_settled_set_is_left_alone(sea: Stage, operator: OperatorProcess
     def only_ours(cliques: list[Object]) -> bool:
         return {item["metadata"]["namespace"] for item in cliques} == {sea.namespace}
 
-    await sea.kube.wait_for("/apis/grove.io/v1alpha1/podcliques", only_ours, 60)
+    await sea.kube.wait_for("/apis/grove.io/v1alpha1/podcliques", only_ours, 150)
     await sea.seen.stays_quiet(2)
     before = operator.writes()
     changed = await sea.seen.stays_quiet(10)
