@@ -20,7 +20,9 @@ START_PATIENCE = 30.0
 GPU_NODES = 12
 
 
-@pytest.fixture(scope="package")
+# Not for the package: pytest takes that for all of tests/, and a second operator would be at work
+# under the tests that follow.
+@pytest.fixture(scope="module")
 def operator(
     control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
