@@ -29,6 +29,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from grove_operator.api.durations import parse_duration
+from grove_operator.api.rights import CERTIFICATE, LEASE
 from grove_operator.errors import SettingsError
 
 API_VERSION: Final = "operator.config.grove.io/v1alpha1"
@@ -76,7 +77,7 @@ class LeaderElection(_Section):
     renew_deadline: SecondsOrZero = 10.0
     retry_period: SecondsOrZero = 2.0
     resource_lock: str = "leases"
-    resource_name: str = "grove-operator-leader-election"
+    resource_name: str = LEASE
     resource_namespace: str = ""
 
     @model_validator(mode="after")
@@ -101,7 +102,7 @@ class WebhookServer(_Section):
     bind_address: str = ""
     port: Port = 2750
     server_cert_dir: str = "/etc/grove-operator/webhook-certs"
-    secret_name: str = "grove-webhook-server-cert"  # noqa: S105 - a name, not a secret
+    secret_name: str = CERTIFICATE
     cert_provision_mode: Literal["auto", "manual"] = "auto"
     service_name: str = "grove-operator"
     extra_names: tuple[str, ...] = ()

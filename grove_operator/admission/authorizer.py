@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from grove_operator.api.labels import PART_OF
-
-UNPROTECTED: Final = "grove.io/disable-managed-resource-protection"
-"""Annotation of a PodCliqueSet; exactly `true` lets everybody change its children."""
+from grove_operator.api.labels import PART_OF, UNPROTECTED
 
 _WRITES: Final = frozenset({"CREATE", "UPDATE"})
 _FORBIDDEN: Final = 403

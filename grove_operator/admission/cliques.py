@@ -3,20 +3,17 @@
 What its pods may be is in `podspecs.py`, after whom it starts in `startup.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from grove_operator.admission.fields import FieldError, invalid, required, too_long
+from grove_operator.admission.fields import FieldError, invalid, required
+from grove_operator.admission.labelling import annotation_errors, label_errors
 from grove_operator.admission.parts import SET_NAME, CliquePart
-from grove_operator.admission.syntax import (
-    hostname_label_problem,
-    key_problem,
-    label_value_problem,
-)
+from grove_operator.admission.syntax import hostname_label_problem
+from grove_operator.api.podclique import AutoScalingConfig
 
 NAME_BUDGET: Final = 45
 """Characters for the names of set, group and clique together; what is added are indices."""
-_MAX_ANNOTATIONS: Final = 256 * 1024
 
 
 def clique_name(part: CliquePart) -> Iterator[FieldError]:
@@ -43,26 +40,11 @@ def over_budget(length: int) -> str:
 
 
 def clique_labels(part: CliquePart) -> Iterator[FieldError]:
-    path = f"{part.path}.labels"
-    for key, value in part.clique.labels.items():
-        if problem := key_problem(key):
-            yield invalid(path, key, problem)
-        if problem := label_value_problem(value):
-            yield invalid(path, value, problem)
+    yield from label_errors(f"{part.path}.labels", part.clique.labels)
 
 
 def clique_annotations(part: CliquePart) -> Iterator[FieldError]:
-    path = f"{part.path}.annotations"
-    for key in part.clique.annotations:
-        if problem := key_problem(key.lower()):
-            yield invalid(path, key, problem)
-    if _size(part.clique.annotations) > _MAX_ANNOTATIONS:
-        yield too_long(path, f"may not be more than {_MAX_ANNOTATIONS} bytes")
-
-
-def _size(annotations: Mapping[str, str]) -> int:
-    texts = (text for pair in annotations.items() for text in pair)
-    return sum(len(text.encode(errors="surrogatepass")) for text in texts)
+    yield from annotation_errors(f"{part.path}.annotations", part.clique.annotations)
 
 
 def clique_replicas(part: CliquePart) -> Iterator[FieldError]:
@@ -84,26 +66,35 @@ def min_available_fits(path: str, least: int, replicas: int) -> Iterator[FieldEr
 
 
 def autoscaler_lower_bound(part: CliquePart) -> Iterator[FieldError]:
+    config, spec = part.spec.auto_scaling_config, part.spec
+    if config is not None:
+        least, path = spec.effective_min_available, f"{part.path}.spec.autoScalingConfig"
+        yield from lower_bound_fits(path, config, spec.effective_replicas, least)
+
+
+def lower_bound_fits(
+    path: str, config: AutoScalingConfig, replicas: int, least: int
+) -> Iterator[FieldError]:
     """Below minAvailable an autoscaler would starve the gang."""
-    config, least = part.spec.auto_scaling_config, part.spec.effective_min_available
-    if config is None:
-        return
-    lower = config.effective_min_replicas(part.spec.effective_replicas)
+    lower = config.effective_min_replicas(replicas)
     if lower < least:
-        path = f"{part.path}.spec.autoScalingConfig.minReplicas"
-        yield invalid(path, lower, f"must not be less than minAvailable, which is {least}")
+        detail = f"must not be less than minAvailable, which is {least}"
+        yield invalid(f"{path}.minReplicas", lower, detail)
 
 
 def autoscaler_upper_bound(part: CliquePart) -> Iterator[FieldError]:
     config = part.spec.auto_scaling_config
-    if config is None:
-        return
-    lower = config.effective_min_replicas(part.spec.effective_replicas)
+    if config is not None:
+        path = f"{part.path}.spec.autoScalingConfig"
+        yield from upper_bound_fits(path, config, part.spec.effective_replicas)
+
+
+def upper_bound_fits(path: str, config: AutoScalingConfig, replicas: int) -> Iterator[FieldError]:
+    """Kubernetes would refuse the autoscaler later, where nobody looks."""
+    lower = config.effective_min_replicas(replicas)
     if config.max_replicas < lower:
-        path = f"{part.path}.spec.autoScalingConfig.maxReplicas"
-        yield invalid(
-            path, config.max_replicas, f"must not be less than minReplicas, which is {lower}"
-        )
+        detail = f"must not be less than minReplicas, which is {lower}"
+        yield invalid(f"{path}.maxReplicas", config.max_replicas, detail)
 
 
 def autoscaler_reaches_replicas(part: CliquePart) -> Iterator[FieldError]:

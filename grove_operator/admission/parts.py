@@ -5,7 +5,7 @@ Owns the paths and which clique is in which group. Refuses to know any rule.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from grove_operator.admission.fields import FieldError
 from grove_operator.admission.submission import Submission
@@ -52,32 +52,25 @@ class GroupPart:
     submission: Submission
 
 
+Part = TypeVar("Part")
 Rule = Callable[[Submission], Iterator[FieldError]]
 CliqueRule = Callable[[CliquePart], Iterator[FieldError]]
 GroupRule = Callable[[GroupPart], Iterator[FieldError]]
 
 
-def each_clique(rules: Iterable[CliqueRule]) -> Rule:
-    """One rule out of many: all of them on the first clique, then on the next."""
+def in_turn(
+    parts: Callable[[Submission], Iterator[Part]],
+    rules: Iterable[Callable[[Part], Iterator[FieldError]]],
+) -> Rule:
+    """One rule out of many: all of them on the first part, then on the next."""
     listed = tuple(rules)
 
-    def cliques_in_turn(submission: Submission) -> Iterator[FieldError]:
-        for part in clique_parts(submission):
+    def each(submission: Submission) -> Iterator[FieldError]:
+        for part in parts(submission):
             for rule in listed:
                 yield from rule(part)
 
-    return cliques_in_turn
-
-
-def each_group(rules: Iterable[GroupRule]) -> Rule:
-    listed = tuple(rules)
-
-    def groups_in_turn(submission: Submission) -> Iterator[FieldError]:
-        for part in group_parts(submission):
-            for rule in listed:
-                yield from rule(part)
-
-    return groups_in_turn
+    return each
 
 
 def clique_parts(submission: Submission) -> Iterator[CliquePart]:

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from grove_operator.admission.cliques import NAME_BUDGET, min_available_fits, over_budget
+from grove_operator.admission.cliques import (
+    NAME_BUDGET,
+    lower_bound_fits,
+    min_available_fits,
+    over_budget,
+    upper_bound_fits,
+)
 from grove_operator.admission.fields import FieldError, duplicate, invalid
 from grove_operator.admission.parts import (
     GROUPS,
@@ -54,26 +60,16 @@ def group_min_available(part: GroupPart) -> Iterator[FieldError]:
 
 
 def group_autoscaler_lower_bound(part: GroupPart) -> Iterator[FieldError]:
-    config, least = part.group.scale_config, part.group.min_available
-    if config is None:
-        return
-    lower = config.effective_min_replicas(part.group.replicas)
-    if lower < least:
-        path = f"{part.path}.scaleConfig.minReplicas"
-        yield invalid(path, lower, f"must not be less than minAvailable, which is {least}")
+    config, group = part.group.scale_config, part.group
+    if config is not None:
+        path = f"{part.path}.scaleConfig"
+        yield from lower_bound_fits(path, config, group.replicas, group.min_available)
 
 
 def group_autoscaler_upper_bound(part: GroupPart) -> Iterator[FieldError]:
-    """Kubernetes would refuse the autoscaler later, where nobody looks."""
     config = part.group.scale_config
-    if config is None:
-        return
-    lower = config.effective_min_replicas(part.group.replicas)
-    if config.max_replicas < lower:
-        path = f"{part.path}.scaleConfig.maxReplicas"
-        yield invalid(
-            path, config.max_replicas, f"must not be less than minReplicas, which is {lower}"
-        )
+    if config is not None:
+        yield from upper_bound_fits(f"{part.path}.scaleConfig", config, part.group.replicas)
 
 
 def group_names_unique(submission: Submission) -> Iterator[FieldError]:

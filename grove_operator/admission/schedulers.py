@@ -5,13 +5,14 @@ Volcano queue the edge has to look up. Errors of a backend are told at `spec`, a
 with the one value that matters.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from grove_operator.admission.fields import FieldError, internal, invalid
-from grove_operator.admission.submission import DEFAULT_SCHEDULER, Policy, Submission
+from grove_operator.admission.submission import Policy, Submission
+from grove_operator.admission.syntax import MAX_SUBDOMAIN, is_subdomain
 from grove_operator.admission.topology import constraints
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.podcliqueset import PodCliqueSet
 
 _PATH: Final = "spec.template.cliques.spec.podSpec.schedulerName"
@@ -25,9 +26,6 @@ LPX: Final = "lpx-scheduler"
 
 _VOLCANO_DEFAULT: Final = "default"
 _OPEN: Final = "Open"
-_LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_MAX_SUBDOMAIN: Final = 253
 
 
 def _named(pcs: PodCliqueSet, policy: Policy) -> list[str]:
@@ -112,7 +110,7 @@ def _volcano_annotations(pcs: PodCliqueSet) -> Iterator[FieldError]:
     cliques = pcs.spec.template.cliques
     found = {clique.name: _volcano_annotation(clique.annotations) for clique in cliques}
     for name in dict.fromkeys(filter(None, (own, *found.values()))):
-        if len(name) > _MAX_SUBDOMAIN or not _SUBDOMAIN.fullmatch(name):
+        if len(name) > MAX_SUBDOMAIN or not is_subdomain(name):
             detail = f"the annotation {VOLCANO_QUEUE} must be a lowercase RFC 1123 subdomain"
             yield invalid(_SPEC, name, detail)
     for clique, name in found.items():

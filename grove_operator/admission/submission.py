@@ -7,11 +7,9 @@ and tests.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.podcliqueset import PodCliqueSet
-
-DEFAULT_SCHEDULER: Final = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 MAX_LABEL: Final = 63
-_MAX_PREFIX: Final = 253
+MAX_SUBDOMAIN: Final = 253
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 _QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
@@ -30,14 +30,19 @@ def hostname_label_problem(text: str) -> str | None:
     return None if _LABEL.fullmatch(text) else _LABEL_WORDS
 
 
+def is_subdomain(text: str) -> bool:
+    """Labels with dots between them, of any length."""
+    return bool(_SUBDOMAIN.fullmatch(text))
+
+
 def key_problem(key: str) -> str | None:
     """Of the key of a label or annotation: `name` or `prefix/name`."""
     prefix, slash, name = key.rpartition("/")
     if slash and not prefix:
         return "the part before '/' must not be empty"
-    if len(prefix) > _MAX_PREFIX:
-        return f"the part before '/' must be no more than {_MAX_PREFIX} characters"
-    if prefix and not _SUBDOMAIN.fullmatch(prefix):
+    if len(prefix) > MAX_SUBDOMAIN:
+        return f"the part before '/' must be no more than {MAX_SUBDOMAIN} characters"
+    if prefix and not is_subdomain(prefix):
         return f"the part before '/' {_PREFIX_WORDS}"
     if not name:
         return "the name must not be empty"

@@ -9,7 +9,8 @@ from typing import Final
 
 from grove_operator.admission.fields import FieldError, Verdict, duplicate, invalid, verdict
 from grove_operator.admission.schedulers import KAI
-from grove_operator.admission.submission import DEFAULT_SCHEDULER, Policy
+from grove_operator.admission.submission import Policy
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.topology import ClusterTopologyBinding
 
 _TOPOLOGY_AWARE: Final = frozenset({KAI})

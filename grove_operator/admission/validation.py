@@ -22,7 +22,14 @@ from grove_operator.admission.fields import FieldError, Verdict, verdict
 from grove_operator.admission.hints import hints
 from grove_operator.admission.immutability import immutable_fields
 from grove_operator.admission.mnnvl import mnnvl_on_create, mnnvl_on_update
-from grove_operator.admission.parts import CliqueRule, GroupRule, Rule, each_clique, each_group
+from grove_operator.admission.parts import (
+    CliqueRule,
+    GroupRule,
+    Rule,
+    clique_parts,
+    group_parts,
+    in_turn,
+)
 from grove_operator.admission.schedulers import (
     scheduler_backend,
     scheduler_names,
@@ -50,7 +57,8 @@ class Checklist:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        cliques_in_turn, groups_in_turn = each_clique(self.clique), each_group(self.group)
+        cliques_in_turn = in_turn(clique_parts, self.clique)
+        groups_in_turn = in_turn(group_parts, self.group)
         return (*self.before, cliques_in_turn, *self.between, groups_in_turn, *self.after)
 
     def only(self, kept: frozenset[object]) -> "Checklist":

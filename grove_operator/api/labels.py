@@ -47,6 +47,8 @@ POD_MONITOR: Final = "grove.io/pod-monitor"
 POD_MONITOR_PORT: Final = "grove.io/pod-monitor-port"
 POD_MONITOR_PATH: Final = "grove.io/pod-monitor-path"
 POD_MONITOR_INTERVAL: Final = "grove.io/pod-monitor-interval"
+UNPROTECTED: Final = "grove.io/disable-managed-resource-protection"
+"""On a PodCliqueSet: exactly "true" lets everybody change its children."""
 LAST_APPLIED: Final = "grove.io/last-applied"
 """On PodCliques and scaling groups: what we last took from the template, as compact JSON.
 

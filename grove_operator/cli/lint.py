@@ -16,9 +16,10 @@ from rich.console import Console
 
 from grove_operator.admission.apiserver import JUDGED, is_ours, served_version, server_verdict
 from grove_operator.admission.fields import FieldError, Verdict
-from grove_operator.admission.submission import DEFAULT_SCHEDULER, Facts, Found, Policy, Submission
+from grove_operator.admission.submission import Facts, Found, Policy, Submission
 from grove_operator.admission.topologybinding import validate_topology_binding
 from grove_operator.admission.validation import validate_podcliqueset, wanted_facts
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.parsing import parse, parse_podcliqueset
 from grove_operator.api.topology import ClusterTopologyBinding
 from grove_operator.cli.findings import Finding, Level, LintOutput, print_findings

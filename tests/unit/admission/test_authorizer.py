@@ -3,7 +3,6 @@
 import pytest
 
 from grove_operator.admission.authorizer import (
-    UNPROTECTED,
     Attempt,
     Decision,
     Parent,
@@ -11,6 +10,7 @@ from grove_operator.admission.authorizer import (
     decide,
     parent_of,
 )
+from grove_operator.api.labels import UNPROTECTED
 
 OPERATOR = "system:serviceaccount:grove:grove-operator"
 COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
