@@ -23,6 +23,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Configuration = Annotated[
+    Path | None, typer.Option(help="File in the form of Grove's OperatorConfiguration.")
+]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
+]
 _errors = Console(stderr=True, highlight=False)
 
 
@@ -42,16 +49,7 @@ def root(
 
 
 @app.command()
-def run(
-    config: Annotated[
-        Path | None,
-        typer.Option(help="File in the form of Grove's OperatorConfiguration."),
-    ] = None,
-    kubeconfig: Annotated[
-        str | None,
-        typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
-    ] = None,
-) -> None:
+def run(config: Configuration = None, kubeconfig: Kubeconfig = None) -> None:
     """Run the operator until it is told to stop."""
     from grove_operator.operator.app import main as run_operator
 
@@ -59,16 +57,7 @@ def run(
 
 
 @app.command()
-def webhook(
-    config: Annotated[
-        Path | None,
-        typer.Option(help="File in the form of Grove's OperatorConfiguration."),
-    ] = None,
-    kubeconfig: Annotated[
-        str | None,
-        typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
-    ] = None,
-) -> None:
+def webhook(config: Configuration = None, kubeconfig: Kubeconfig = None) -> None:
     """Serve admission: defaults, validation and, if switched on, protection of children."""
     from grove_operator.webhook.app import main as run_webhook
 
@@ -187,10 +176,7 @@ def crds(
 
 @app.command("install-crds")
 def install_crds(
-    kubeconfig: Annotated[
-        str | None,
-        typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
-    ] = None,
+    kubeconfig: Kubeconfig = None,
     timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for each CRD.")] = 60.0,
 ) -> None:
     """Put the CustomResourceDefinitions of this version into the cluster, or upgrade them there."""
