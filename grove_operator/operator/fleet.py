@@ -1,7 +1,7 @@
 """What metrics tell of all sets together: gangs by phase, replicas wanted and available, and waits.
 
 Each pass over a replica files its tally; the totals move by the difference to the one before, so a
-pass pays for its own replica only and a scrape for a few numbers. Refuses to know single objects
+pass pays for its own replica only, and a scrape for those that wait. Refuses to know single objects
 beyond what it needs to count a gang's first placement and first readiness once.
 """
 
