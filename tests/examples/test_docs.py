@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import subprocess
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from bench import admission as bench_admission
 from tests.conftest import ControlPlane
 from tests.examples.catalogue import ROOT, shell_commands
 from tests.examples.kubectl import run_kubectl
+from tests.examples.typed import make_knows, output_without_cluster
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 COMMANDS = sorted(
@@ -47,25 +47,12 @@ def test_every_command_is_covered() -> None:
 
 @pytest.mark.parametrize("command", starting_with("make "))
 def test_make_targets_exist(command: str) -> None:
-    _, *arguments = command.split()
-    result = subprocess.run(
-        ["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
+    make_knows(command)
 
 
 @pytest.mark.parametrize("command", starting_with(".venv/bin/grove-operator "))
 def test_what_needs_no_cluster_runs(command: str, tmp_path: Path) -> None:
-    program, *arguments = command.split()
-    result = subprocess.run(
-        [ROOT / program, *arguments],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    output_without_cluster(command, tmp_path)
 
 
 @pytest.mark.parametrize("command", starting_with(".venv/bin/python -m "))
