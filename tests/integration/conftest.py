@@ -177,6 +177,14 @@ class Stage:
         await self.settled(patience)
         assert self.seen.of("PodCliqueSet") == []
 
+    async def alone(self) -> None:
+        """Until the operator is done with what earlier tests have left in their namespaces."""
+
+        def only_ours(cliques: list[Object]) -> bool:
+            return {item["metadata"]["namespace"] for item in cliques} <= {self.namespace}
+
+        await self.kube.wait_for("/apis/grove.io/v1alpha1/podcliques", only_ours, 150)
+
     async def events(self, kind: str, reason: str) -> list[Object]:
         path = f"/api/v1/namespaces/{self.namespace}/events"
         selector = f"involvedObject.kind={kind},reason={reason}"

@@ -6,7 +6,6 @@ import pytest
 
 from tests.integration.conftest import Stage
 from tests.integration.sets import Body, a_clique, a_set, conditions, has, plain, tide
-from tests.support.controlplane import Object
 from tests.support.operator import OperatorProcess
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -118,11 +117,7 @@ async def test_a_set_without_replicas_is_available_and_empty(stage: Stage) -> No
 
 async def test_a_settled_set_is_left_alone(sea: Stage, operator: OperatorProcess) -> None:
     """No write for ten seconds, whatever the API server and its controllers do meanwhile."""
-
-    def only_ours(cliques: list[Object]) -> bool:
-        return {item["metadata"]["namespace"] for item in cliques} == {sea.namespace}
-
-    await sea.kube.wait_for("/apis/grove.io/v1alpha1/podcliques", only_ours, 150)
+    await sea.alone()
     await sea.seen.stays_quiet(2)
     before = operator.writes()
     changed = await sea.seen.stays_quiet(10)

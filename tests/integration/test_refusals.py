@@ -67,6 +67,7 @@ async def test_a_running_set_that_becomes_wrong_keeps_running(
     spec = [{"op": "replace", "path": "/spec/template/cliques/0/spec/minAvailable", "value": 9}]
     await stage.edit("PodCliqueSet", "wrong", spec)
     await stage.seen.until(lambda: rejected(stage), "SpecAccepted is False")
+    await stage.alone()
     before = operator.requests()
     await stage.create(plain("right"))
     await stage.seen.until(
@@ -97,6 +98,7 @@ async def test_a_quota_is_told_and_waited_for(stage: Stage, operator: OperatorPr
     )
     event = await stage.wait_event("PodCliqueSet", "PodCreateFailed")
     assert (event["type"], "exceeded quota" in event["message"]) == ("Warning", True)
+    await stage.alone()
     before = operator.requests()
     await stage.seen.stays_quiet(5)
     assert operator.requests() - before < 150
