@@ -66,6 +66,11 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     started_unready: bool = False
     """Not ready, though a container has started."""
     verdict: str = ""
+    trouble: str = ""
+    """What is notably wrong with it, as containers, phase or node say; empty if nothing is."""
+    ended: str = ""
+    """When a failed or succeeded pod ended."""
+    ready_since: str = ""
 
 
 class Clique(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +112,8 @@ class ReplicaSnapshot:
     hpas: Mapping[str, Child] = field(default_factory=dict)
     pod_groups: Mapping[str, Child] = field(default_factory=dict)
     composite_groups: Mapping[str, Child] = field(default_factory=dict)
+    set_status: Mapping[str, Any] = field(default_factory=dict)
+    """The stored status of the set: whose turn it is in an update."""
     departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """By PodClique and pod index: UID of the last pod that held the index and is gone."""
 
@@ -132,6 +139,20 @@ class ReplicaSummary:
     updated: bool = False
     gangs: tuple[tuple[str, str], ...] = ()
     """Name and phase of each PodGang."""
+    target: str = ""
+    """Generation hash of the template that this summary was made for."""
+    is_current: bool = False
+    """Whether everything is made from that template, and no replacement is under way."""
+    stale: bool = False
+    """Whether pods of an older template exist."""
+    placed: bool = False
+    """Whether any pod has a node."""
+    breached: bool = False
+    updated_cliques: int = 0
+    """PodCliques outside scaling groups that are at the template and have what they need."""
+    updated_groups: int = 0
+    waiting: str = ""
+    """What the update of this replica waits for, if anything is in its way."""
     problem: str = ""
     """Why the last pass over the replica failed; empty if it did not."""
     problem_code: str = ""
@@ -145,5 +166,9 @@ class SetSnapshot:
     replicas: Mapping[int, ReplicaSummary]
     available: int = 0
     updated: int = 0
+    updated_cliques: int = 0
+    updated_groups: int = 0
+    stale: int = 0
+    """Replicas with pods of an older template."""
     troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas whose last pass failed."""

@@ -9,12 +9,16 @@ Condition = dict[str, Any]
 # PodClique
 POD_CLIQUE_SCHEDULED: Final = "PodCliqueScheduled"
 MIN_AVAILABLE_BREACHED: Final = "MinAvailableBreached"
+MIN_AVAILABLE_REACHED: Final = "MinAvailableReached"
+"""True once a clique or group had what it needs: only then can it fall below its minimum."""
+POD_REPLACEMENT_WAITS: Final = "PodReplacementWaits"
 # PodCliqueScalingGroup
 GANG_TERMINATION_IN_PROGRESS: Final = "GangTerminationInProgress"
 # PodCliqueSet
 TOPOLOGY_LEVELS_UNAVAILABLE: Final = "TopologyLevelsUnavailable"
 SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
+UPDATING: Final = "Updating"
 POD_MONITORED: Final = "PodMonitored"
 # PodGang
 INITIALIZED: Final = "Initialized"

@@ -209,7 +209,7 @@ class Applier:
             return False
         _LOG.debug("patch", extra={"kind": action.kind, "object": action.name, "why": action.why})
         answer = await self._api.merge_patch(
-            RESOURCES[action.kind], namespace, action.name, _encode(body)
+            RESOURCES[action.kind], namespace, action.name, _encode(body), action.subresource
         )
         after = DECODERS[action.kind](answer)
         self._store.upsert(action.kind, after, Source.ACTION)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -183,8 +183,13 @@ class Store:
             hpas=_only(children.get(Kind.HPA), Child),
             pod_groups=_only(children.get(Kind.POD_GROUP), Child),
             composite_groups=_only(children.get(Kind.COMPOSITE_POD_GROUP), Child),
+            set_status=self._set_status(family),
             departed={clique: dict(gone) for clique, gone in files.departed.items()},
         )
+
+    def _set_status(self, family: Family) -> Mapping[str, Any]:
+        record = self.the_set(family)
+        return record.status if record is not None else {}
 
     # --- filing ----------------------------------------------------------------------------
 
@@ -311,4 +316,5 @@ def _facts(pod: Pod) -> tuple[object, ...]:
         pod.failing,
         pod.started_unready,
         pod.verdict,
+        pod.trouble,
     )

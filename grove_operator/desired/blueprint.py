@@ -15,9 +15,10 @@ from grove_operator.api.podcliqueset import (
     PodCliqueSet,
     ScalingGroupConfig,
     StartupType,
+    UpdateStrategyType,
 )
 from grove_operator.desired.environment import group_environment, with_environment
-from grove_operator.desired.fingerprint import generation_hash, pod_template_hash
+from grove_operator.desired.fingerprint import generation_hash, instance_hash, pod_template_hash
 
 _MIRROR_NOT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
@@ -50,6 +51,8 @@ class GroupBlueprint:
     min_available: int
     cliques: tuple[CliqueBlueprint, ...]
     scaling: AutoScalingConfig | None
+    instance: str
+    """Hash of the templates of all its cliques: a group replica is replaced as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,10 @@ class SetBlueprint:
     priority_class: str
     publish_not_ready: bool
     generation_hash: str
+    on_delete: bool
+    """Whether pods get a new template only when somebody deletes them."""
+    termination_delay: float
+    """Seconds that a gang may stay below its minimum before it is restarted."""
     constrained: bool
     """Whether any topology constraint is given."""
     mirrored_labels: Mapping[str, str]
@@ -122,6 +129,8 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         priority_class=template.priority_class_name,
         publish_not_ready=template.headless_service_config.publish_not_ready_addresses,
         generation_hash=generation_hash(clique.pod_hash for clique in cliques.values()),
+        on_delete=pcs.spec.update_strategy.type is UpdateStrategyType.ON_DELETE,
+        termination_delay=template.effective_termination_delay.seconds,
         constrained=any(item is not None and item.referenced_domains for item in constraints),
         mirrored_labels=_mirrored(meta.labels),
         mirrored_annotations=_mirrored(meta.annotations),
@@ -207,13 +216,15 @@ def _group(
     inherited = pcs.metadata.annotations.get(labels.MNNVL_GROUP)
     if inherited is not None:
         annotations.setdefault(labels.MNNVL_GROUP, inherited)
+    members = tuple(cliques[name] for name in config.clique_names)
     return GroupBlueprint(
         name=config.name,
         annotations=annotations,
         replicas=config.replicas,
         min_available=config.min_available,
-        cliques=tuple(cliques[name] for name in config.clique_names),
+        cliques=members,
         scaling=config.scale_config,
+        instance=instance_hash(clique.pod_hash for clique in members),
     )
 
 

@@ -37,6 +37,8 @@ class CliqueSlot:
     group: GroupSlot | None
     group_replica: int
     starts_after: tuple[str, ...]
+    instance: str = ""
+    """Hash of the templates of its whole group replica; empty outside scaling groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ class _Layout:
             )
             name = names.group_clique_name(group.name, replica, clique.name)
             base = self.base if scaled else None
-            yield CliqueSlot(name, clique, gang, base, group, replica, after)
+            yield CliqueSlot(
+                name, clique, gang, base, group, replica, after, group.blueprint.instance
+            )
 
     def _parents_in_base(self, parent: str) -> Iterator[str]:
         """A parent in a group means that clique in all of the group's base replicas."""

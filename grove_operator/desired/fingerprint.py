@@ -29,6 +29,11 @@ def generation_hash(pod_hashes: Iterable[str]) -> str:
     return _digest(list(pod_hashes))
 
 
+def instance_hash(pod_hashes: Iterable[str]) -> str:
+    """Hash of the templates of one replica of a scaling group, in the group's own order."""
+    return _digest(["instance", *pod_hashes])
+
+
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -32,7 +32,10 @@ class PodTemplate:
     placement: Mapping[str, Any]
     """Fields of the pod spec that the scheduler's backend asks for."""
 
-    def build(self, pod_index: int, name: str) -> dict[str, Any]:
+    def build(
+        self, pod_index: int, name: str, notes: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """`notes` are annotations of this one pod."""
         blueprint, slot = self.blueprint, self.slot
         metadata: dict[str, Any] = {
             "name": name,
@@ -40,8 +43,11 @@ class PodTemplate:
             "namespace": blueprint.namespace,
             "labels": pod_labels(blueprint, slot, self.replica, pod_index),
         }
-        if slot.blueprint.annotations:
-            metadata["annotations"] = dict(slot.blueprint.annotations)
+        annotations = {**slot.blueprint.annotations, **(notes or {})}
+        if slot.instance:
+            annotations[labels.INSTANCE_HASH] = slot.instance
+        if annotations:
+            metadata["annotations"] = annotations
         return {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -5,6 +5,7 @@ status cost what changed, not what exists.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grove_operator.admission.validation import essential_problems
@@ -12,7 +13,7 @@ from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.errors import SpecError
-from grove_operator.observed import Child, Kind, ReplicaSummary
+from grove_operator.observed import Child, Kind, ReplicaSummary, SetSnapshot
 
 
 @dataclass(slots=True)
@@ -26,6 +27,9 @@ class Known:
     troubled: dict[int, ReplicaSummary] = field(default_factory=dict)
     available: int = 0
     updated: int = 0
+    updated_cliques: int = 0
+    updated_groups: int = 0
+    stale: int = 0
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
@@ -40,7 +44,8 @@ class Known:
         if self.identity and self.identity[0] != meta.uid:
             self.summaries.clear()  # another set of the same name
             self.troubled.clear()
-            self.available = self.updated = 0
+            self.available = self.updated = self.updated_cliques = 0
+            self.updated_groups = self.stale = 0
         self.identity = identity
         try:
             self.blueprint, self.problems = _blueprint(record), []
@@ -54,8 +59,7 @@ class Known:
         if old == summary:
             return False
         if old is not None:
-            self.available -= old.available
-            self.updated -= old.updated
+            self._count(old, -1)
         self.troubled.pop(replica, None)
         if summary is not None and summary.problem:
             self.troubled[replica] = summary
@@ -63,9 +67,28 @@ class Known:
             self.summaries.pop(replica, None)
         else:
             self.summaries[replica] = summary
-            self.available += summary.available
-            self.updated += summary.updated
+            self._count(summary, 1)
         return True
+
+    def _count(self, summary: ReplicaSummary, sign: int) -> None:
+        self.available += sign * summary.available
+        self.updated += sign * summary.updated
+        self.updated_cliques += sign * summary.updated_cliques
+        self.updated_groups += sign * summary.updated_groups
+        self.stale += sign * summary.stale
+
+    def picture(self, children: Mapping[Kind, Mapping[str, Child]]) -> SetSnapshot:
+        """The set as a whole; `children` are the objects that belong to no replica."""
+        return SetSnapshot(
+            children,
+            self.summaries,
+            self.available,
+            self.updated,
+            self.updated_cliques,
+            self.updated_groups,
+            self.stale,
+            self.troubled,
+        )
 
 
 def _blueprint(record: Child) -> SetBlueprint:

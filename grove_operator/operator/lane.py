@@ -23,9 +23,12 @@ class Lane(Generic[K]):
         self._busy = 0
         self._waiting: dict[K, None] = {}
 
-    def enter(self, key: K) -> bool:
-        """Take a turn; without one the key waits behind those that came before."""
-        if self._busy >= self._width():
+    def enter(self, key: K, *, urgent: bool = False) -> bool:
+        """Take a turn; without one the key waits behind those that came before.
+
+        What is `urgent` waits for nobody.
+        """
+        if not urgent and self._busy >= self._width():
             self._waiting[key] = None
             return False
         self._busy += 1

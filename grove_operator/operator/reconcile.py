@@ -15,13 +15,14 @@ from grove_operator import metrics
 from grove_operator.cluster.applier import Applier, Report, describe
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
-from grove_operator.observed import Child, Kind, Pod, Record, ReplicaSummary, SetSnapshot
+from grove_operator.observed import Child, Kind, Pod, Record, ReplicaSummary
 from grove_operator.operator.families import Known
 from grove_operator.operator.fleet import Fleet
 from grove_operator.operator.lane import Lane
 from grove_operator.operator.queue import WorkQueue
-from grove_operator.operator.stories import tell_activity, tell_failure, tell_rejection
+from grove_operator.operator.stories import tell_activity, tell_failure, tell_news, tell_rejection
 from grove_operator.plan.actions import Plan
+from grove_operator.plan.motion import is_updating
 from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status, release_set
 from grove_operator.plan.replica import plan_replica
 from grove_operator.policy.pacing import Changes, Pace, is_strained, status_delay
@@ -87,8 +88,9 @@ class Reconciler:
         if report.failures:
             code, text = describe(*report.failures[0])
             summary = replace(summary or ReplicaSummary(), problem=text, problem_code=code)
+        before = known.summaries.get(key.replica)
         if known.summarize(key.replica, summary):
-            self._touch_set(key)
+            self._touch_set(key, at_once=self._may_hand_on(key, before, summary))
         return await self._conclude(key, known, plan, report)
 
     async def _reconcile_set(self, key: Key) -> str:
@@ -121,6 +123,8 @@ class Reconciler:
                 break
             report = await self.applier.apply(key.namespace, plan.actions, known.pace)
             known.done.update(report.done)
+            if not report.failures and not report.stale:
+                tell_news(self.recorder, key.namespace, plan.news)
             self._touch(key)
             plan = look(key, known)
             if report.failures or report.stale:
@@ -136,11 +140,8 @@ class Reconciler:
         if record is None or known.blueprint is None:
             return Plan()
         children = self.store.set_children(key.family)
-        seen = SetSnapshot(
-            children, known.summaries, known.available, known.updated, known.troubled
-        )
         facts = SetFacts(self.capabilities, self.now(), known.errors)
-        return plan_set(known.blueprint, record, seen, facts)
+        return plan_set(known.blueprint, record, known.picture(children), facts)
 
     async def _reject(self, key: Key, record: Child, known: Known) -> str:
         """Say what is wrong with a spec, leave all that runs alone, and let it be deleted."""
@@ -172,6 +173,8 @@ class Reconciler:
             self._look_again(key)
             return "conflict"
         self._stale.discard(key)
+        if plan.recheck_after is not None:
+            self.queue.add(key, delay=max(plan.recheck_after, self.pace.debounce))
         return "ok"
 
     def _look_again(self, key: Key) -> None:
@@ -188,10 +191,10 @@ class Reconciler:
         changes = Changes(*self._touched.setdefault(key, (now, now - self.pace.quiet)), now)
         latency = self.applier.latency
         wait = status_delay(changes, self.pace, settled=plan.settled, latency=latency)
-        if plan.statuses and wait > 0:
+        if plan.statuses and wait > 0 and not plan.urgent:
             self.queue.add(key, delay=wait)
             return Report()
-        if plan.statuses and not self._lane.enter(key):
+        if plan.statuses and not self._lane.enter(key, urgent=plan.urgent):
             return Report()
         self._touched.pop(key, None)
         for event in plan.events:
@@ -201,9 +204,14 @@ class Reconciler:
         if not plan.statuses:
             return Report()
         try:
-            return await self.applier.write_statuses(key.namespace, plan.statuses)
+            written = await self.applier.write_statuses(key.namespace, plan.statuses)
         finally:
             self._lane.leave()
+        if plan.urgent:
+            self.queue.add(key)  # the next step was waiting for this
+        for replica in plan.wake:
+            self.queue.add(Key(key.namespace, key.name, replica))
+        return written
 
     # --- bookkeeping -----------------------------------------------------------------------
 
@@ -265,7 +273,20 @@ class Reconciler:
         for replica in {*wanted, *self.store.replicas(family)}:
             self.queue.add(Key(*family, replica))
 
-    def _touch_set(self, key: Key) -> None:
+    def _touch_set(self, key: Key, *, at_once: bool) -> None:
         whole = Key(key.namespace, key.name, WHOLE_SET)
         self._touch(whole)
-        self.queue.add(whole, delay=self.pace.quiet)
+        self.queue.add(whole, delay=self.pace.debounce if at_once else self.pace.quiet)
+
+    def _may_hand_on(
+        self, key: Key, before: ReplicaSummary | None, after: ReplicaSummary | None
+    ) -> bool:
+        """Whether a replica that was being updated is whole again: another one waits for that."""
+        record = self.store.the_set(key.family)
+        if record is None or not is_updating(record.status.get("updateProgress")):
+            return False
+        return _is_whole(after) and not _is_whole(before)
+
+
+def _is_whole(summary: ReplicaSummary | None) -> bool:
+    return summary is not None and summary.is_current and summary.available

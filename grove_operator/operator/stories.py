@@ -58,6 +58,11 @@ def tell_failure(
     _record(recorder, record, reason, text, warning=True)
 
 
+def tell_news(recorder: Recorder, namespace: str, news: Sequence[Event]) -> None:
+    for event in news:
+        recorder.record(namespace, event)
+
+
 def tell_rejection(recorder: Recorder, record: Child, problems: Sequence[str], plan: Plan) -> None:
     """Once for each spec: when the condition is written, too."""
     if plan.statuses:

@@ -25,7 +25,9 @@ class Rank(IntEnum):
     """Scheduling gates come off."""
     COMPOSITE_GROUP = 7
     POD_GROUP = 8
-    """Last: the scheduler lets pods wait for their group, and then sees all of them at once."""
+    """Late: the scheduler lets pods wait for their group, and then sees all of them at once."""
+    REPORT = 9
+    """What is noted once it has been done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Patch:
     body: dict[str, Any]
     why: str
     version: int | None = None
+    subresource: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,14 @@ class Plan:
     """For the metrics; None for a replica that should not be."""
     settled: bool = True
     """Whether everything is as it should be, so that no more changes are expected."""
+    urgent: bool = False
+    """Whether the next step waits for these statuses to be stored."""
+    recheck_after: float | None = None
+    """Seconds after which time alone makes another look worth while."""
+    news: tuple[Event, ...] = ()
+    """Told when the actions have been carried out."""
+    wake: frozenset[int] = frozenset()
+    """Replicas to look at once the statuses are stored."""
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import ReplicaSlots, expand
 from grove_operator.observed import Clique, ReplicaSnapshot, ScalingGroup
+from grove_operator.plan.motion import AT_REST, NO_RECOVERY, Movement, Recovery
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -21,6 +22,8 @@ class ReplicaContext:
     """The live scaling groups that are ours."""
     cliques: dict[str, Clique]
     """The live PodCliques that are ours."""
+    movement: Movement = AT_REST
+    recovery: Recovery = NO_RECOVERY
 
     @property
     def native(self) -> bool:

@@ -29,7 +29,7 @@ from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.removal import remove_unexpected
 from grove_operator.policy.availability import CliqueCounts, count_gang
 from grove_operator.policy.gating import may_ungate, needs_gate
-from grove_operator.policy.placement import CliqueState, Placement, place, pod_index
+from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
 from grove_operator.scheduling.native import build_native_gang, pod_group_of
 
 
@@ -40,6 +40,11 @@ class GangPlanner:
     context: ReplicaContext
     seen: ReplicaSnapshot
     counts: Mapping[str, CliqueCounts]
+
+    @property
+    def removals(self) -> dict[str, str]:
+        """UIDs of pods that make way for others, and why."""
+        return {**self.context.recovery.removals, **self.context.movement.removals}
 
     def plan(self) -> Iterator[Action]:
         context, seen = self.context, self.seen
@@ -85,6 +90,7 @@ class GangPlanner:
             template_hash=slot.blueprint.pod_hash,
             pods=self._own_pods(clique),
             departed=self.seen.departed.get(slot.name, {}),
+            removed=self.removals,
         )
         return place(state)
 
@@ -178,15 +184,28 @@ class GangPlanner:
             owner = Owner(Kind.CLIQUE, slot.name)
             template = self._template(slot, base_scheduled=base_scheduled)
             for new in () if self._awaits_group(slot, placement) else placement.create:
-                body = template.build(new.index, new.name)
+                body = template.build(new.index, new.name, self._notes(slot, new))
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:
-                why = "the clique was scaled in"
+                why = self._why(pod)
                 yield Delete(Rank.POD, Kind.POD, pod.meta.name, pod.meta.uid, why)
             for pod in placement.keep:
                 yield from self._mend_pod(slot, pod)
                 if may_ungate(pod, slot, listed, base_scheduled=base_scheduled):
                     yield _ungate(pod)
+
+    def _why(self, pod: Pod) -> str:
+        return self.removals.get(pod.meta.uid, "the clique was scaled in")
+
+    def _notes(self, slot: CliqueSlot, new: NewPod) -> dict[str, str]:
+        """What a pod that takes another one's place is to remember of it."""
+        notes: dict[str, str] = {}
+        if new.replaces and slot.name in self.context.movement.cliques:
+            notes[labels.REPLACES] = new.replaces
+        tries = self.context.recovery.tries.get(slot.name, 0)
+        if new.replaces and tries:
+            notes[labels.TRIES] = str(tries)
+        return notes
 
     def _template(self, slot: CliqueSlot, *, base_scheduled: bool) -> PodTemplate:
         native = self.context.native

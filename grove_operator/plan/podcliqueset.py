@@ -16,6 +16,7 @@ from grove_operator.desired.podmonitor import build_monitor, scraped_cliques
 from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Plan, Rank
 from grove_operator.plan.foundation import keep_children, plan_children
+from grove_operator.plan.rollout import Rollout, plan_rollout
 from grove_operator.plan.status import status_patch
 from grove_operator.scheduling.native import Capabilities, build_workloads
 
@@ -48,13 +49,25 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         *_plan_workloads(seen, blueprint, facts),
         *_plan_monitor(seen, blueprint, facts),
     ]
+    rollout = plan_rollout(blueprint, record.status, seen, facts.now)
     status = _status(blueprint, record, seen, facts)
+    _tell_rollout(status, rollout, facts.now)
     patch = status_patch(Kind.SET, record, status, exact=False)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=(patch,) if patch else (),
         settled=seen.available == seen.updated == blueprint.replicas,
+        urgent=rollout.changed and patch is not None,
+        wake=rollout.wake,
     )
+
+
+def _tell_rollout(status: dict[str, Any], rollout: Rollout, now: str) -> None:
+    if rollout.progress is not None:
+        status["updateProgress"] = rollout.progress
+    ours = [rollout.condition] if rollout.condition else []
+    owned = frozenset({c.UPDATING})
+    status["conditions"] = c.merge(status["conditions"], ours, now=now, owned=owned)
 
 
 def rejected_status(record: Child, problems: Iterable[str], now: str) -> Plan:

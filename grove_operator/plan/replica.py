@@ -6,16 +6,20 @@ clusters, by `plan/rehearse.py`.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Event, Plan, StatusPatch
 from grove_operator.plan.context import ReplicaContext, replica_context
+from grove_operator.plan.editions import keep_editions
 from grove_operator.plan.foundation import plan_foundation
 from grove_operator.plan.gangs import GangPlanner
+from grove_operator.plan.groups import GroupView, group_views
+from grove_operator.plan.motion import is_updating, soonest
+from grove_operator.plan.recovery import plan_recovery
 from grove_operator.plan.removal import release_finalizers, remove_replica
 from grove_operator.plan.status import (
-    available_group_replicas,
     clique_status,
     gang_status,
     group_status,
@@ -23,7 +27,8 @@ from grove_operator.plan.status import (
     status_patch,
 )
 from grove_operator.plan.tally import GangTally, ReplicaTally, Sums, tally_gang
-from grove_operator.policy.availability import CliqueCounts, count_pods
+from grove_operator.plan.updates import plan_movement
+from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.scheduling.native import Capabilities, pod_group_of
 
 
@@ -46,18 +51,25 @@ def plan_replica(
         return Plan(actions=(*releases, *remove_replica(seen, blueprint.uid)))
     context = replica_context(blueprint, index, seen, capabilities, now)
     counts = _count(context, seen)
+    movement = plan_movement(context, seen, counts)
+    context = replace(keep_editions(context, movement.held), movement=movement)
+    recovery = plan_recovery(context, seen, counts)
+    context = replace(context, recovery=recovery)
     gangs = GangPlanner(context, seen, counts)
-    actions = [*releases, *plan_foundation(context, seen), *gangs.plan()]
+    actions = [*releases, *plan_foundation(context, seen), *gangs.plan(), *recovery.actions]
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
-    summary = _summarize(context, counts, statuses.phases)
+    summary = _summarize(context, counts, statuses)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=patches,
         events=tuple(statuses.events()),
         summary=summary,
         tally=statuses.tally(available=summary.available),
-        settled=not actions and _is_settled(context, counts),
+        settled=not actions and movement.complete and _is_settled(context, counts),
+        urgent=movement.urgent,
+        recheck_after=soonest(movement.recheck_after, recovery.recheck_after),
+        news=(*movement.news, *recovery.news),
     )
 
 
@@ -67,10 +79,8 @@ def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCo
         slot = context.slots.cliques.get(name)
         if slot is not None:
             pods = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
-            blueprint = slot.blueprint
-            counts[name] = count_pods(
-                pods, clique.replicas, blueprint.min_available, blueprint.pod_hash
-            )
+            newest = Newest(slot.blueprint.pod_hash, slot.instance)
+            counts[name] = count_pods(pods, clique.replicas, slot.blueprint.min_available, newest)
     return counts
 
 
@@ -83,6 +93,7 @@ class _Statuses:
         self.context = context
         self.seen = seen
         self.counts = counts
+        self.views = group_views(context, counts)
         self.refusals = scheduler_verdicts(seen.pod_groups)
         self.phases: dict[str, str] = {}
         self._groups = Sums()
@@ -99,7 +110,7 @@ class _Statuses:
         for group in context.slots.groups:
             record = context.groups.get(group.name)
             if record is not None:
-                status = group_status(context, group, record, self.counts)
+                status = group_status(context, group, record, self.views[group.name])
                 self._groups = self._groups.plus(Sums.of_group(record.replicas, status))
                 if patch := status_patch(Kind.SCALING_GROUP, record, status, exact=False):
                     yield patch
@@ -181,18 +192,46 @@ def _is_settled(context: ReplicaContext, counts: Mapping[str, CliqueCounts]) -> 
 
 
 def _summarize(
-    context: ReplicaContext, counts: Mapping[str, CliqueCounts], phases: Mapping[str, str]
+    context: ReplicaContext, counts: Mapping[str, CliqueCounts], statuses: "_Statuses"
 ) -> ReplicaSummary:
-    slots = context.slots
+    slots, movement = context.slots, context.movement
     complete = len(counts) == len(slots.cliques) and len(context.groups) == len(slots.groups)
     standalone = [
         counts[name] for name, slot in slots.cliques.items() if slot.group is None and complete
     ]
-    groups_fine = complete and all(
-        available_group_replicas(context, group, counts)
-        >= min(group.blueprint.min_available, group.replicas)
-        for group in slots.groups
+    views = list(statuses.views.values())
+    available = (
+        complete
+        and all(view.available >= view.needed for view in views)
+        and all(item.enough_ready for item in standalone)
     )
-    available = complete and groups_fine and all(item.enough_ready for item in standalone)
-    updated = available and all(item.updated == item.total for item in counts.values())
-    return ReplicaSummary(available=available, updated=updated, gangs=tuple(phases.items()))
+    up_to_date = not movement.held and all(item.updated == item.total for item in counts.values())
+    return ReplicaSummary(
+        available=available,
+        updated=available and up_to_date,
+        gangs=tuple(statuses.phases.items()),
+        target=context.blueprint.generation_hash,
+        is_current=complete and up_to_date and movement.complete,
+        stale=any(item.updated < item.total for item in counts.values()),
+        placed=any(item.scheduled for item in counts.values()),
+        breached=any(item.is_breached for item in standalone)
+        or any(view.is_breached for view in views),
+        updated_cliques=sum(
+            item.updated == item.total and item.enough_ready for item in standalone
+        ),
+        updated_groups=sum(
+            _is_updated(context, name, view) for name, view in statuses.views.items()
+        ),
+        waiting=movement.waiting,
+    )
+
+
+def _is_updated(context: ReplicaContext, group: str, view: GroupView) -> bool:
+    """Whether all of a group is at the newest template, and as much of it runs as must."""
+    held = context.movement.held
+    members = (name for item in view.replicas.values() for name in item.members)
+    return (
+        not is_updating(context.movement.groups.get(group))
+        and view.available >= view.needed
+        and not any(name in held for name in members)
+    )

@@ -4,8 +4,8 @@ A status is compared with the stored one as a whole and written only if it diffe
 other writers stay; a transition time moves only with its condition's status.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from grove_operator.api import conditions as c
 from grove_operator.api import labels
@@ -13,13 +13,24 @@ from grove_operator.desired.expansion import CliqueSlot, GangSlot, GroupSlot
 from grove_operator.observed import Child, Clique, Kind, ScalingGroup
 from grove_operator.plan.actions import StatusPatch, merge_patch
 from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.groups import GroupView
+from grove_operator.plan.motion import is_updating
 from grove_operator.policy.availability import CliqueCounts, count_gang
 from grove_operator.scheduling.native import verdict
 
 Counts = Mapping[str, CliqueCounts]
 
-_CLIQUE_CONDITIONS = frozenset({c.POD_CLIQUE_SCHEDULED, c.MIN_AVAILABLE_BREACHED})
-_GROUP_CONDITIONS = frozenset({c.MIN_AVAILABLE_BREACHED})
+_CLIQUE_CONDITIONS = frozenset(
+    {
+        c.POD_CLIQUE_SCHEDULED,
+        c.MIN_AVAILABLE_BREACHED,
+        c.MIN_AVAILABLE_REACHED,
+        c.POD_REPLACEMENT_WAITS,
+    }
+)
+_GROUP_CONDITIONS = frozenset(
+    {c.MIN_AVAILABLE_BREACHED, c.MIN_AVAILABLE_REACHED, c.GANG_TERMINATION_IN_PROGRESS}
+)
 _GANG_CONDITIONS = frozenset({c.INITIALIZED, c.SCHEDULED, c.READY, c.UNHEALTHY})
 
 
@@ -44,6 +55,7 @@ def clique_status(
 ) -> dict[str, Any]:
     """Status of one PodClique. `scheduler_says` is why its pods are not placed, if it said so."""
     old = clique.status
+    is_held = slot.name in context.movement.held
     status: dict[str, Any] = {
         **old,
         "observedGeneration": clique.meta.generation,
@@ -54,7 +66,7 @@ def clique_status(
         "updatedReplicas": counts.updated,
         "conditions": c.merge(
             old.get("conditions") or (),
-            [_scheduled(counts, scheduler_says), _breached(counts)],
+            list(_clique_conditions(context, slot.name, counts, scheduler_says)),
             now=context.now,
             owned=_CLIQUE_CONDITIONS,
         ),
@@ -63,10 +75,43 @@ def clique_status(
         status["hpaPodSelector"] = labels.selector(
             context.blueprint.pair | {labels.PODCLIQUE: slot.name}
         )
-    if counts.updated == counts.total:
+    if progress := context.movement.cliques.get(slot.name):
+        status["updateProgress"] = progress
+    if counts.updated == counts.total and not is_held and not is_updating(progress):
         status["currentPodTemplateHash"] = slot.blueprint.pod_hash
         status["currentPodCliqueSetGenerationHash"] = context.blueprint.generation_hash
     return status
+
+
+def _clique_conditions(
+    context: ReplicaContext, name: str, counts: CliqueCounts, scheduler_says: str
+) -> Iterator[c.Condition]:
+    yield _scheduled(counts, scheduler_says)
+    if is_updating(context.movement.cliques.get(name)):
+        yield _suspended()
+    else:
+        yield _breached(counts)
+    if name in context.recovery.reached:
+        yield _REACHED
+    if notice := context.recovery.notices.get(name):
+        yield c.condition(c.POD_REPLACEMENT_WAITS, status=True, reason="BackingOff", message=notice)
+
+
+_REACHED: Final = c.condition(
+    c.MIN_AVAILABLE_REACHED,
+    status=True,
+    reason="MinimumReached",
+    message="the minimum was reached once since the last start",
+)
+
+
+def _suspended() -> c.Condition:
+    return c.condition(
+        c.MIN_AVAILABLE_BREACHED,
+        status=None,
+        reason="UpdateInProgress",
+        message="not judged while an update replaces pods",
+    )
 
 
 def _scheduled(counts: CliqueCounts, scheduler_says: str) -> c.Condition:
@@ -103,64 +148,53 @@ def _breached(counts: CliqueCounts) -> c.Condition:
 
 
 def group_status(
-    context: ReplicaContext, slot: GroupSlot, group: ScalingGroup, counts: Counts
+    context: ReplicaContext, slot: GroupSlot, group: ScalingGroup, view: GroupView
 ) -> dict[str, Any]:
     """Status of one scaling group: its replicas counted by their PodCliques."""
-    tally = _tally_group(context, slot, counts)
-    intact = sum(not breached for *_, breached in tally)
-    needed = min(slot.blueprint.min_available, group.replicas)
-    enough = intact >= needed
-    prefix = "Sufficient" if enough else "Insufficient"
-    breached = c.condition(
-        c.MIN_AVAILABLE_BREACHED,
-        status=not enough,
-        reason=f"{prefix}AvailablePodCliqueScalingGroupReplicas",
-        message=f"{'at least' if enough else 'fewer than'} {needed} replicas are intact",
-    )
     old = group.status
-    updated = sum(updated for _, _, updated, _ in tally)
+    progress = context.movement.groups.get(slot.name)
     status = {
         **old,
         "observedGeneration": group.meta.generation,
         "replicas": group.replicas,
-        "scheduledReplicas": sum(scheduled for scheduled, *_ in tally),
-        "availableReplicas": sum(available for _, available, *_ in tally),
-        "updatedReplicas": updated,
+        "scheduledReplicas": view.scheduled,
+        "availableReplicas": view.available,
+        "updatedReplicas": view.updated,
         "selector": labels.selector(context.blueprint.pair | {labels.SCALING_GROUP: slot.name}),
         "conditions": c.merge(
-            old.get("conditions") or (), [breached], now=context.now, owned=_GROUP_CONDITIONS
+            old.get("conditions") or (),
+            list(_group_conditions(context, group, view)),
+            now=context.now,
+            owned=_GROUP_CONDITIONS,
         ),
     }
-    if updated == group.replicas:
+    if progress:
+        status["updateProgress"] = progress
+    if view.updated == group.replicas and not is_updating(progress):
         status["currentPodCliqueSetGenerationHash"] = context.blueprint.generation_hash
     return status
 
 
-def _tally_group(
-    context: ReplicaContext, slot: GroupSlot, counts: Counts
-) -> list[tuple[bool, bool, bool, bool]]:
-    """The tally of each replica of the group."""
-    by_replica: dict[int, list[CliqueSlot]] = {}
-    for clique in context.slots.cliques.values():
-        if clique.group is not None and clique.group.name == slot.name:
-            by_replica.setdefault(clique.group_replica, []).append(clique)
-    return [_tally(members, counts) for members in by_replica.values()]
-
-
-def available_group_replicas(context: ReplicaContext, slot: GroupSlot, counts: Counts) -> int:
-    """Replicas of the group of which every PodClique is placed and ready as far as it must be."""
-    return sum(available for _, available, *_ in _tally_group(context, slot, counts))
-
-
-def _tally(members: Sequence[CliqueSlot], counts: Counts) -> tuple[bool, bool, bool, bool]:
-    """Scheduled, available, updated and breached, of one group replica."""
-    found = [counts[slot.name] for slot in members if slot.name in counts]
-    if len(found) < len(members):
-        return False, False, False, True
-    scheduled = all(item.enough_scheduled for item in found)
-    available = scheduled and all(item.enough_ready for item in found)
-    updated = available and all(item.updated == item.total for item in found)
-    return scheduled, available, updated, any(item.is_breached for item in found)
+def _group_conditions(
+    context: ReplicaContext, group: ScalingGroup, view: GroupView
+) -> Iterator[c.Condition]:
+    name = group.meta.name
+    breached = view.is_breached
+    prefix = "Insufficient" if breached else "Sufficient"
+    if is_updating(context.movement.groups.get(name)):
+        yield _suspended()
+    else:
+        yield c.condition(
+            c.MIN_AVAILABLE_BREACHED,
+            status=breached,
+            reason=f"{prefix}AvailablePodCliqueScalingGroupReplicas",
+            message=f"{'fewer than' if breached else 'at least'} {view.needed} replicas are intact",
+        )
+    if name in context.recovery.reached:
+        yield _REACHED
+    restarting = c.find(group.status.get("conditions") or (), c.GANG_TERMINATION_IN_PROGRESS)
+    if restarting is not None and breached:
+        yield restarting
 
 
 def gang_status(

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from grove_operator.api import labels
 from grove_operator.observed import Pod
+
+ENDED: Final = frozenset({"Failed", "Succeeded"})
+"""Phases that a pod does not leave again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class CliqueCounts:
     verdict: str
     outside: int = 0
     """Placed pods that belong to no PodGroup."""
+    ended: int = 0
+    """Pods that failed or succeeded and have yet to be replaced."""
+    unready_pod: Pod | None = None
+    """The first pod that is not ready."""
 
     @property
     def enough_scheduled(self) -> bool:
@@ -51,14 +59,35 @@ class CliqueCounts:
         return not self.enough_scheduled or self.healthy < self.needed
 
 
-def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: str) -> CliqueCounts:
-    total = scheduled = ready = updated = gated = failing = unready = outside = 0
-    verdict = ""
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What a pod must carry to be up to date; `instance` is empty outside scaling groups."""
+
+    template_hash: str
+    instance: str = ""
+
+    def made(self, pod: Pod) -> bool:
+        """A pod without the mark of an instance was made before there were such marks."""
+        meta = pod.meta
+        return meta.labels.get(labels.TEMPLATE_HASH) == self.template_hash and (
+            not self.instance
+            or meta.annotations.get(labels.INSTANCE_HASH, self.instance) == self.instance
+        )
+
+
+def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, newest: Newest) -> CliqueCounts:
+    total = scheduled = ready = updated = gated = failing = unready = outside = ended = 0
+    verdict, lagging = "", None
     for pod in pods:
         if pod.meta.deleting:
             continue
         total += 1
-        updated += pod.meta.labels.get(labels.TEMPLATE_HASH) == template_hash
+        updated += newest.made(pod)
+        if not pod.ready:
+            lagging = lagging or pod
+            if pod.phase in ENDED:
+                ended += 1
+                continue
         gated += labels.GATE in pod.gates
         if not pod.scheduled:
             verdict = verdict or pod.verdict
@@ -72,7 +101,19 @@ def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, template_hash: st
         elif pod.started_unready:
             unready += 1
     return CliqueCounts(
-        wanted, minimum, total, scheduled, ready, updated, gated, failing, unready, verdict, outside
+        wanted=wanted,
+        minimum=minimum,
+        total=total,
+        scheduled=scheduled,
+        ready=ready,
+        updated=updated,
+        gated=gated,
+        failing=failing,
+        unready=unready,
+        verdict=verdict,
+        outside=outside,
+        ended=ended,
+        unready_pod=lagging,
     )
 
 

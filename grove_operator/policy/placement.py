@@ -1,6 +1,6 @@
 """Which pods of a PodClique stay, which are made, which go."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grove_operator.api import labels, names
@@ -13,6 +13,8 @@ _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 class NewPod:
     index: int
     name: str
+    replaces: str = ""
+    """Name of the pod whose index it takes over, if that is being removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class CliqueState:
     template_hash: str
     pods: Sequence[Pod]
     departed: Mapping[int, str]
+    removed: Container[str] = ()
+    """UIDs of pods that something else has decided against; each is replaced at once."""
 
 
 def pod_index(pod: Pod) -> int | None:
@@ -54,7 +58,8 @@ def place(state: CliqueState) -> Placement:
     can a pod without one.
     """
     active = [pod for pod in state.pods if not pod.meta.deleting]
-    keep, delete = _unique(active)
+    leaving = [pod for pod in active if pod.meta.uid in state.removed]
+    keep, delete = _unique(pod for pod in active if pod.meta.uid not in state.removed)
     surplus = len(keep) - state.replicas
     if surplus > 0:
         victims = sorted(keep, key=lambda pod: _victim_order(pod, state.template_hash))[:surplus]
@@ -63,7 +68,7 @@ def place(state: CliqueState) -> Placement:
         keep = [pod for pod in keep if pod.meta.uid not in gone]
     used = {pod_index(pod) for pod in keep}
     create = _new_pods(state, used, state.replicas - len(keep)) if surplus < 0 else ()
-    return Placement(tuple(keep), create, tuple(delete))
+    return Placement(tuple(keep), create, (*leaving, *delete))
 
 
 def _unique(pods: Iterable[Pod]) -> tuple[list[Pod], list[Pod]]:
@@ -99,15 +104,17 @@ def _victim_order(pod: Pod, template_hash: str) -> tuple[object, ...]:
 def _new_pods(state: CliqueState, used: set[int | None], count: int) -> tuple[NewPod, ...]:
     taken = {pod.meta.name for pod in state.pods}
     last: dict[int, str] = dict(state.departed)
+    replaced: dict[int, str] = {}
     for pod in sorted(state.pods, key=_age):
         index = pod_index(pod)
-        if pod.meta.deleting and index is not None:
-            last[index] = pod.meta.uid
+        if index is not None and (pod.meta.deleting or pod.meta.uid in state.removed):
+            last[index], replaced[index] = pod.meta.uid, pod.meta.name
     result: list[NewPod] = []
     index = 0
     while len(result) < count:
         if index not in used:
-            result.append(NewPod(index, _free_name(state, index, last.get(index, ""), taken)))
+            name = _free_name(state, index, last.get(index, ""), taken)
+            result.append(NewPod(index, name, replaced.get(index, "")))
         index += 1
     return tuple(result)
 

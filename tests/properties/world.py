@@ -8,7 +8,7 @@ from grove_operator.cluster.applier import Applier
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.cluster.store import Family, Store
 from grove_operator.desired.blueprint import SetBlueprint
-from grove_operator.observed import Child, Kind, SetSnapshot
+from grove_operator.observed import Child, Kind
 from grove_operator.operator.families import Known
 from grove_operator.plan.actions import Plan
 from grove_operator.plan.podcliqueset import SetFacts, plan_set
@@ -55,8 +55,7 @@ class World:
             plan = plan_replica(blueprint, replica, seen, self.capabilities, NOW)
             known.summarize(replica, plan.summary)
             yield plan
-        children = self.store.set_children(self.family)
-        whole = SetSnapshot(children, known.summaries, known.available, known.updated)
+        whole = known.picture(self.store.set_children(self.family))
         yield plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, NOW))
 
     async def settle(self) -> int:

@@ -4,7 +4,7 @@ import pytest
 
 from grove_operator.api import labels
 from grove_operator.observed import Pod
-from grove_operator.policy.availability import CliqueCounts, count_gang, count_pods
+from grove_operator.policy.availability import CliqueCounts, Newest, count_gang, count_pods
 from tests.support.builders import a_pod, a_waiting_pod
 
 FAILING = a_pod(0, ready=False, failing=True)
@@ -14,7 +14,7 @@ GONE = a_pod(3, deleting=True)
 
 
 def count(*pods: Pod, wanted: int = 3, minimum: int = 2) -> CliqueCounts:
-    return count_pods(pods, wanted, minimum, "new")
+    return count_pods(pods, wanted, minimum, Newest("new"))
 
 
 def test_every_pod_is_counted_for_what_it_is() -> None:

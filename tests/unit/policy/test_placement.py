@@ -55,7 +55,7 @@ def test_a_replacement_is_named_after_the_pod_that_is_gone() -> None:
 def test_the_name_does_not_change_when_the_old_pod_has_finally_gone() -> None:
     leaving = decide(a_pod(0, first_name(0), uid="old", deleting=True), replicas=1)
     left = decide(replicas=1, departed={0: "old"})
-    assert leaving.create == left.create
+    assert leaving.names == left.names
 
 
 def test_of_two_pods_being_deleted_the_younger_one_counts() -> None:

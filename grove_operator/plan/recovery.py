@@ -1,0 +1,218 @@
+"""Plans what brings a replica back: ended pods are replaced, broken gangs are restarted as a whole.
+
+A gang is restarted by deleting its placed pods; its objects, and with them every replica count,
+stay. A scaling group restarts a broken replica of its own while enough others are left, else the
+set restarts the whole replica.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from grove_operator.api import conditions as c
+from grove_operator.desired.expansion import CliqueSlot, GroupSlot
+from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot, ScalingGroup
+from grove_operator.plan.actions import Event, Patch, Rank
+from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.groups import GroupView, group_views
+from grove_operator.plan.motion import Recovery, is_updating, soonest
+from grove_operator.policy.availability import CliqueCounts
+from grove_operator.policy.breaches import Breach, breach_of, first, judge_group
+from grove_operator.policy.endings import Endings, replace_ended
+
+Counts = Mapping[str, CliqueCounts]
+
+
+def plan_recovery(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts) -> Recovery:
+    """`context` knows of the update's step already: what is being updated is not restarted."""
+    judge = _Judge(context, seen, counts, group_views(context, counts))
+    endings = judge.endings()
+    reached = frozenset(judge.reached())
+    restarts = judge.restarts(reached)
+    removals = {pod.meta.uid: "it has ended" for found in endings.values() for pod in found.replace}
+    return Recovery(
+        reached=reached,
+        removals={**removals, **restarts.removals},
+        tries={name: found.tries for name, found in endings.items() if found.replace},
+        notices={name: found.notice for name, found in endings.items() if found.notice},
+        actions=restarts.actions,
+        recheck_after=soonest(
+            restarts.recheck_after, *(found.recheck_after for found in endings.values())
+        ),
+        news=restarts.news,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    context: ReplicaContext
+    seen: ReplicaSnapshot
+    counts: Counts
+    views: Mapping[str, GroupView]
+
+    # --- ended pods ------------------------------------------------------------------------
+
+    def endings(self) -> dict[str, Endings]:
+        return {
+            name: replace_ended(self._active(self.context.cliques[name]), self.context.now)
+            for name, item in self.counts.items()
+            if item.ended
+        }
+
+    def _active(self, clique: Clique) -> Iterator[Pod]:
+        for pod in self.seen.pods.get(clique.meta.name, ()):
+            if pod.meta.owner_uid == clique.meta.uid and not pod.meta.deleting:
+                yield pod
+
+    # --- what has once had its minimum -----------------------------------------------------
+
+    def reached(self) -> Iterator[str]:
+        """An instance of which nothing is placed any more starts from the beginning."""
+        placed = any(item.scheduled for item in self.counts.values())
+        for name, item in self.counts.items():
+            slot = self.context.slots.cliques[name]
+            alive = placed if slot.group is None else self._is_placed(slot)
+            before = _has(self.context.cliques[name].status, c.MIN_AVAILABLE_REACHED)
+            if item.enough_scheduled or (before and alive):
+                yield name
+        for name, group in self.context.groups.items():
+            view = self.views.get(name)
+            before = _has(group.status, c.MIN_AVAILABLE_REACHED)
+            if view is not None and (not view.is_breached or (before and placed)):
+                yield name
+
+    def _is_placed(self, slot: CliqueSlot) -> bool:
+        group = slot.group
+        if group is None:
+            return False
+        members = self.views[group.name].replicas[slot.group_replica].members
+        return any(self.counts[name].scheduled for name in members if name in self.counts)
+
+    # --- broken gangs ----------------------------------------------------------------------
+
+    def restarts(self, reached: frozenset[str]) -> Recovery:
+        """The whole replica, if it is broken; else the broken replicas of its groups."""
+        breaches = list(self._breaches_of_set(reached)) if self._is_complete() else []
+        worst = first(breaches)
+        if worst is not None and worst.is_over:
+            return self._restart_replica(worst)
+        recheck = worst.left if worst is not None else None
+        removals: dict[str, str] = {}
+        news: list[Event] = []
+        for slot in self.context.slots.groups:
+            if slot.name not in self.views or self._is_updating(slot.name):
+                continue
+            found = self._restart_members(slot, reached)
+            removals |= found.removals
+            news += found.news
+            recheck = soonest(recheck, found.recheck_after)
+        return Recovery(removals=removals, recheck_after=recheck, news=tuple(news))
+
+    def _is_complete(self) -> bool:
+        """A replica whose standalone PodCliques are not all there is still being made."""
+        slots = self.context.slots.cliques
+        return all(name in self.counts for name, slot in slots.items() if slot.group is None)
+
+    def _breaches_of_set(self, reached: frozenset[str]) -> Iterator[Breach]:
+        for name, item in self.counts.items():
+            standalone = self.context.slots.cliques[name].group is None
+            if standalone and name in reached and item.is_breached and not self._is_updating(name):
+                yield self._breach(self.context.cliques[name])
+        for name, group in self.context.groups.items():
+            view = self.views.get(name)
+            if view is None or name not in reached or self._is_updating(name):
+                continue
+            restarting = _has(group.status, c.GANG_TERMINATION_IN_PROGRESS)
+            if view.is_breached and not restarting:
+                yield self._breach(group)
+
+    def _breach(self, record: Clique | ScalingGroup) -> Breach:
+        conditions = record.status.get("conditions") or ()
+        delay = self.context.blueprint.termination_delay
+        return breach_of(record.meta.name, conditions, delay, self.context.now)
+
+    def _is_updating(self, name: str) -> bool:
+        movement = self.context.movement
+        return is_updating(movement.cliques.get(name) or movement.groups.get(name))
+
+    def _restart_members(self, slot: GroupSlot, reached: frozenset[str]) -> Recovery:
+        view = self.views[slot.name]
+        breaches = [
+            (index, self._breach(self.context.cliques[name]))
+            for index, replica in view.replicas.items()
+            for name in replica.members
+            if name in self.counts and name in reached and self.counts[name].is_breached
+        ]
+        verdict = judge_group(breaches, slot.replicas, view.needed)
+        members = [name for index in verdict.restart for name in view.replicas[index].members]
+        removals = self._remove(members, "its replica of the scaling group stayed below a minimum")
+        text = f"restarted replica {_list(verdict.restart)} of {slot.name}, which stayed below a "
+        text += f"minimum for {self.context.blueprint.termination_delay:g} s"
+        news = self._event("PodCliqueScalingGroupReplicaDeleteSuccessful", text)
+        return Recovery(
+            removals=removals,
+            recheck_after=verdict.recheck_after,
+            news=(news,) if removals else (),
+        )
+
+    def _restart_replica(self, worst: Breach) -> Recovery:
+        removals = self._remove(self.counts, "its replica of the set stayed below a minimum")
+        text = (
+            f"restarted replica {self.context.index}: {worst.name} stayed below its minimum for "
+            f"{self.context.blueprint.termination_delay:g} s"
+        )
+        news = self._event("PodCliqueSetReplicaDeleteSuccessful", text)
+        actions = tuple(self._mark(group) for group in self.context.groups.values())
+        if not removals:
+            return Recovery()
+        return Recovery(removals=removals, actions=actions, news=(news,))
+
+    def _remove(self, cliques: Iterable[str], why: str) -> dict[str, str]:
+        """Placed pods only: the others hold nothing, and wait for their gang anyway."""
+        return {
+            pod.meta.uid: why
+            for name in cliques
+            if name in self.counts
+            for pod in self._active(self.context.cliques[name])
+            if pod.scheduled
+        }
+
+    def _mark(self, group: ScalingGroup) -> Patch:
+        """Say so on each group, so that nothing restarts it again before it was whole once."""
+        mark = c.condition(
+            c.GANG_TERMINATION_IN_PROGRESS,
+            status=True,
+            reason="GangTerminationActive",
+            message="the replica of the set was restarted, and the group is not whole again yet",
+        )
+        conditions = c.merge(
+            group.status.get("conditions") or (),
+            [mark],
+            now=self.context.now,
+            owned=frozenset({c.GANG_TERMINATION_IN_PROGRESS}),
+        )
+        meta = group.meta
+        body = {"status": {"conditions": conditions}}
+        why = "status.conditions"
+        return Patch(
+            Rank.REPORT,
+            Kind.SCALING_GROUP,
+            meta.name,
+            meta.uid,
+            body,
+            why,
+            meta.version,
+            subresource="status",
+        )
+
+    def _event(self, reason: str, text: str) -> Event:
+        blueprint = self.context.blueprint
+        return Event(Kind.SET, blueprint.name, blueprint.uid, reason, text, warning=True)
+
+
+def _has(status: Mapping[str, object], type_: str) -> bool:
+    conditions = status.get("conditions")
+    return isinstance(conditions, list) and c.is_true(conditions, type_)
+
+
+def _list(indices: Iterable[int]) -> str:
+    return ", ".join(map(str, indices))

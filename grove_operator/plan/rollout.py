@@ -1,0 +1,108 @@
+"""Plans a set's update from one replica to the next, and what its status tells of it.
+
+A changed generation hash begins an update. The turn is handed on here and nowhere else; replicas
+read it from the stored status (`policy/turns.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grove_operator.api import conditions as c
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import ReplicaSummary, SetSnapshot
+from grove_operator.plan.motion import is_updating
+from grove_operator.policy.turns import choose, holder
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """`progress` is the set's `updateProgress`; None before the first update."""
+
+    progress: dict[str, Any] | None = None
+    condition: c.Condition | None = None
+    changed: bool = False
+    """Whether an update began, ended, or went on to another replica."""
+    wake: frozenset[int] = frozenset()
+
+
+def plan_rollout(
+    blueprint: SetBlueprint, status: Mapping[str, Any], seen: SetSnapshot, now: str
+) -> Rollout:
+    stored: dict[str, Any] | None = status.get("updateProgress")
+    known = status.get("currentGenerationHash")
+    # Without a first update, old pods mean that the template changed before it was noted.
+    begins = known not in (None, blueprint.generation_hash) or (stored is None and seen.stale > 0)
+    if stored is None and not begins:
+        return Rollout(changed=known is None)
+    progress = _begin(stored, now) if begins else dict(stored or {})
+    if blueprint.on_delete:
+        progress.setdefault("updateEndedAt", now)
+        progress.pop("currentlyUpdating", None)
+    elif is_updating(progress):
+        progress = _go_on(blueprint, progress, seen, now)
+    progress |= _counts(blueprint, seen)
+    before, holds = holder(stored), holder(progress)
+    changed = begins or before != holds or is_updating(stored) != is_updating(progress)
+    wake = frozenset(range(blueprint.replicas)) if begins else {before, holds} - {None}
+    return Rollout(
+        progress,
+        _condition(blueprint, progress, seen),
+        changed,
+        frozenset(index for index in wake if index is not None) if changed else frozenset(),
+    )
+
+
+def _begin(stored: Mapping[str, Any] | None, now: str) -> dict[str, Any]:
+    """A change during an update leads it to the new template; the replica in hand keeps its turn.
+
+    It may not be whole, and two replicas must never be out at once.
+    """
+    progress: dict[str, Any] = {"updateStartedAt": now}
+    index = holder(stored) if is_updating(stored) else None
+    if index is not None:
+        progress["currentlyUpdating"] = [{"replicaIndex": index, "updateStartedAt": now}]
+    return progress
+
+
+def _go_on(
+    blueprint: SetBlueprint, progress: dict[str, Any], seen: SetSnapshot, now: str
+) -> dict[str, Any]:
+    current = holder(progress)
+    choice = choose(seen.replicas, blueprint.replicas, blueprint.generation_hash, current)
+    if choice.done:
+        progress.pop("currentlyUpdating", None)
+        progress["updateEndedAt"] = now
+    elif choice.replica is None:
+        if current is not None:
+            progress.pop("currentlyUpdating", None)
+    elif choice.replica != current:
+        progress["currentlyUpdating"] = [{"replicaIndex": choice.replica, "updateStartedAt": now}]
+    return progress
+
+
+def _counts(blueprint: SetBlueprint, seen: SetSnapshot) -> dict[str, Any]:
+    return {
+        "updatedPodCliquesCount": seen.updated_cliques,
+        "totalPodCliquesCount": blueprint.replicas * len(blueprint.standalone),
+        "updatedPodCliqueScalingGroupsCount": seen.updated_groups,
+        "totalPodCliqueScalingGroupsCount": blueprint.replicas * len(blueprint.groups),
+    }
+
+
+def _condition(
+    blueprint: SetBlueprint, progress: Mapping[str, Any], seen: SetSnapshot
+) -> c.Condition:
+    if blueprint.on_delete:
+        text = "pods get the newest template when somebody deletes them"
+        return c.condition(c.UPDATING, status=False, reason="OnDelete", message=text)
+    if not is_updating(progress):
+        text = "everything is at the newest template"
+        return c.condition(c.UPDATING, status=False, reason="Updated", message=text)
+    index = holder(progress)
+    summary = seen.replicas.get(index, ReplicaSummary()) if index is not None else ReplicaSummary()
+    if summary.waiting:
+        text = f"replica {index}: {summary.waiting}"
+        return c.condition(c.UPDATING, status=True, reason="Waiting", message=text)
+    text = "replicas are updated one at a time"
+    return c.condition(c.UPDATING, status=True, reason="Progressing", message=text)
