@@ -8,7 +8,7 @@ thousand pods.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -65,12 +65,36 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     """Not ready, and a container of it ended with an error the last time that it ran."""
     started_unready: bool = False
     """Not ready, though a container has started."""
-    verdict: str = ""
-    trouble: str = ""
-    """What is notably wrong with it, as containers, phase or node say; empty if nothing is."""
-    ended: str = ""
-    """When a failed or succeeded pod ended."""
+    running_since: str = ""
+    """Not ready, though all its main containers have been running since this time."""
     ready_since: str = ""
+    trouble: str = ""
+    """Why it is not ready, if it is not merely starting: a reason, then what it is about."""
+    ended: str = ""
+    """When it failed or succeeded as a whole."""
+    verdict: str = ""
+
+
+class Taint(NamedTuple):
+    key: str
+    value: str
+    effect: str
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """One node, so far as it counts: two records are equal if nothing that matters changed.
+
+    `allocatable` is in whole units, CPUs in thousandths. `taints` are those that keep pods away.
+    """
+
+    name: str
+    labels: dict[str, str] = {}
+    allocatable: dict[str, int] = {}
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+    ready: bool = True
+    unreachable_since: str = ""
+    """When its kubelet was last known to be there, if it is not now."""
 
 
 class Clique(msgspec.Struct, frozen=True, kw_only=True):

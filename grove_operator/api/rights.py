@@ -203,6 +203,13 @@ _OPERATOR: Final = (
     Right(
         holder=Holder.OPERATOR,
         group="",
+        resources=("nodes",),
+        verbs=_FOLLOW,
+        why="which nodes are unreachable, and where there is room for a gang that waits",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="",
         resources=("serviceaccounts",),
         verbs=_KEEP,
         why="the account of a set's startup waiter; it goes with the set, by garbage collection",

@@ -7,13 +7,21 @@ PodCliques are shared between equal ones, for a set repeats the same one in ever
 from collections.abc import Callable
 from functools import lru_cache
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from grove_operator.cluster.troubles import (
+    Statement,
+    decode_containers,
+    end_of,
+    started_at,
+    trouble_of,
+)
 from grove_operator.observed import Child, Clique, Kind, Meta, Pod, Record, ScalingGroup
 
 Raw = bytes | msgspec.Raw
+_OVER: Final = ("Failed", "Succeeded")
 
 
 class _OwnerJson(msgspec.Struct):
@@ -36,25 +44,12 @@ class _MetaJson(msgspec.Struct, rename="camel"):
     owner_references: list[_OwnerJson] | None = None
 
 
-class _ExitJson(msgspec.Struct, rename="camel"):
-    exit_code: int = 0
-
-
-class _LastStateJson(msgspec.Struct):
-    terminated: _ExitJson | None = None
-
-
-class _ContainerJson(msgspec.Struct, rename="camel"):
-    ready: bool = False
-    started: bool | None = None
-    last_state: _LastStateJson | None = None
-
-
-class _ConditionJson(msgspec.Struct):
+class _ConditionJson(msgspec.Struct, rename="camel"):
     type: str = ""
     status: str = ""
     reason: str = ""
     message: str = ""
+    last_transition_time: str | None = None
 
 
 class _GateJson(msgspec.Struct):
@@ -73,9 +68,11 @@ class _PodSpecJson(msgspec.Struct, rename="camel"):
 
 class _PodStatusJson(msgspec.Struct, rename="camel"):
     phase: str = ""
+    reason: str = ""
+    message: str = ""
     conditions: list[_ConditionJson] | None = None
-    container_statuses: list[_ContainerJson] | None = None
-    init_container_statuses: list[_ContainerJson] | None = None
+    container_statuses: msgspec.Raw = msgspec.Raw(b"null")  # read only if the pod is not ready
+    init_container_statuses: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _PodJson(msgspec.Struct):
@@ -148,36 +145,60 @@ def _interned(values: dict[str, str] | None) -> dict[str, str]:
 def decode_pod(raw: Raw) -> Pod:
     json = _pod(raw)
     ready = scheduled = False
-    verdict = ""
+    verdict = since = ""
     for condition in json.status.conditions or ():
         if condition.type == "Ready":
             ready = condition.status == "True"
+            since = condition.last_transition_time or ""
         elif condition.type == "PodScheduled":
             scheduled = condition.status == "True"
             if not scheduled and condition.reason == "Unschedulable":
                 verdict = condition.message
-    failing = started = False
-    if not ready:
-        main = json.status.container_statuses or ()
-        started = any(item.started and not item.ready for item in main)
-        failing = any(map(_failed, [*(json.status.init_container_statuses or ()), *main]))
+    state = _READY if ready else _state(json.status, since)
     return Pod(
         meta=_meta(json.metadata),
         phase=intern(json.status.phase),
         node=intern(json.spec.node_name),
         ready=ready,
+        ready_since=since if ready else "",
         scheduled=scheduled or bool(json.spec.node_name),
         gates=tuple(intern(gate.name) for gate in json.spec.scheduling_gates or ()),
         group=json.spec.scheduling_group.pod_group_name if json.spec.scheduling_group else "",
-        failing=failing,
-        started_unready=started,
+        failing=state.failing,
+        started_unready=state.started_unready,
+        running_since=state.running_since,
+        trouble=state.trouble,
+        ended=state.ended,
         verdict=verdict,
     )
 
 
-def _failed(container: _ContainerJson) -> bool:
-    last = container.last_state
-    return last is not None and last.terminated is not None and last.terminated.exit_code != 0
+class _State(NamedTuple):
+    """What the containers of a pod that is not ready tell."""
+
+    failing: bool = False
+    started_unready: bool = False
+    running_since: str = ""
+    trouble: str = ""
+    ended: str = ""
+
+
+_READY: Final = _State()
+
+
+def _state(status: _PodStatusJson, unready_since: str) -> _State:
+    main = decode_containers(status.container_statuses) or []
+    every = [*(decode_containers(status.init_container_statuses) or ()), *main]
+    over = status.phase in _OVER
+    if not every and not over and not status.reason:
+        return _READY
+    return _State(
+        failing=any(container.failed for container in every),
+        started_unready=any(item.started and not item.ready for item in main),
+        running_since=started_at(main),
+        trouble=intern(trouble_of(Statement(status.phase, status.reason, status.message), every)),
+        ended=(end_of(every) or unready_since) if over else "",
+    )
 
 
 @lru_cache(maxsize=1024)

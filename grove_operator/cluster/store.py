@@ -315,6 +315,9 @@ def _facts(pod: Pod) -> tuple[object, ...]:
         pod.gates,
         pod.failing,
         pod.started_unready,
-        pod.verdict,
+        pod.running_since,
+        pod.ready_since,
         pod.trouble,
+        pod.ended,
+        pod.verdict,
     )

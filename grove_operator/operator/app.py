@@ -24,8 +24,10 @@ from grove_operator.cluster.discovery import Discovery, Served, is_served
 from grove_operator.cluster.election import Elector, LeaseOptions
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.informer import Informer
+from grove_operator.cluster.nodes import Nodes, decode_node
 from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
 from grove_operator.cluster.records import DECODERS, decode_name
+from grove_operator.cluster.resources import NODES
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.observed import Kind, Record
 from grove_operator.operator.handlers import KINDS, event_handlers
@@ -73,6 +75,8 @@ class Operator:
         self.priority_informer: AnyInformer = Informer(
             api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
         )
+        self.nodes = Nodes(lambda _old, _new: None)
+        self.node_informer: AnyInformer = Informer(api, NODES, decode=decode_node, sink=self.nodes)
         self.shell = Shell(
             api.credentials, KINDS, event_handlers(self._look_at_set, lambda _: None)
         )
@@ -113,7 +117,7 @@ class Operator:
     async def listen(self) -> None:
         """Open the probes first, so that a process that waits for something says so."""
         always = [informer for kind, informer in self.informers.items() if kind not in _OPTIONAL]
-        always.append(self.priority_informer)
+        always += [self.priority_informer, self.node_informer]
         self.probes.live = [
             *map(is_alive, always),
             Check("queue", self.queue.stuck),
@@ -134,6 +138,7 @@ class Operator:
             run = partial(self._inform_if_served, kind) if kind in _OPTIONAL else informer.run
             supervisor.add(f"informer {kind}", run)
         supervisor.add("informer PriorityClass", self.priority_informer.run)
+        supervisor.add("informer Node", self.node_informer.run)
         supervisor.add("discovery", self.discovery.run)
         supervisor.add("kopf", lambda: self.shell.run(supervisor.stopping))
         supervisor.add("events", self.recorder.run)
@@ -162,6 +167,7 @@ class Operator:
             if kind not in _OPTIONAL or (kind in _NATIVE and self.served[kind].is_set()):
                 await informer.synced.wait()
         await self.priority_informer.synced.wait()
+        await self.node_informer.synced.wait()
         gc.collect()
         gc.freeze()
         if self.settings.leader_election.enabled:
