@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from grove_operator.api import labels
 from grove_operator.cluster.applier import Applier
+from grove_operator.cluster.records import DECODERS
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.cluster.store import Family, Store
 from grove_operator.desired.blueprint import SetBlueprint
@@ -29,6 +32,7 @@ class World:
         self.store = self.cluster.store = Store(lambda *_: None)
         self.applier = Applier(FakeConnection(self.cluster), self.store)
         self.known = Known()
+        self.now = NOW
         self.cluster.apply(builder.manifest())
 
     @property
@@ -47,16 +51,25 @@ class World:
         assert self.known.blueprint is not None, self.known.problems
         return self.known.blueprint
 
+    def restart(self) -> None:
+        """End the operator and start it anew: nothing is remembered but what is stored."""
+        self.store = self.cluster.store = Store(lambda *_: None)
+        self.applier = Applier(FakeConnection(self.cluster), self.store)
+        self.known = Known()
+        for kind, decode in DECODERS.items():
+            for body in self.cluster.objects[kind].values():
+                self.store.upsert(kind, decode(msgspec.json.encode(body)))
+
     def plans(self) -> Iterator[Plan]:
         """One look at everything, set last."""
         blueprint, known = self.blueprint, self.known
         for replica in sorted({*range(blueprint.replicas), *self.store.replicas(self.family)}):
             seen = self.store.snapshot(self.family, replica)
-            plan = plan_replica(blueprint, replica, seen, self.capabilities, NOW)
+            plan = plan_replica(blueprint, replica, seen, self.capabilities, self.now)
             known.summarize(replica, plan.summary)
             yield plan
         whole = known.picture(self.store.set_children(self.family))
-        yield plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, NOW))
+        yield plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, self.now))
 
     async def settle(self) -> int:
         """Look and act, with the cluster's own controllers in between, until all is quiet."""

@@ -67,6 +67,10 @@ class FakeCluster:
     store: Store | None = None
     held: list[Callable[[], None]] | None = None
     """Watch events that wait for `deliver`; None when they are delivered at once."""
+    now: str = ""
+    """The time of what is created now; without one, a second passes with each object."""
+    slow: bool = False
+    """Whether placed pods are not ready at once."""
     gone_namespaces: set[str] = field(default_factory=set)
     room: Callable[[Object], bool] = lambda pod: True  # noqa: ARG005 - a scheduler with all the room
 
@@ -85,8 +89,8 @@ class FakeCluster:
         metadata = copy.deepcopy(body["metadata"]) | {
             "uid": f"{kind}-{self.made}",
             "generation": 1,
-            "creationTimestamp": f"2026-01-01T{self.made // 3600:02}:"
-            f"{self.made // 60 % 60:02}:{self.made % 60:02}Z",
+            "creationTimestamp": self.now
+            or f"2026-01-01T{self.made // 3600:02}:{self.made // 60 % 60:02}:{self.made % 60:02}Z",
         }
         found = copy.deepcopy({key: value for key, value in body.items() if key != "status"})
         found["metadata"] = metadata
@@ -142,7 +146,7 @@ class FakeCluster:
             if "deletionTimestamp" in pod["metadata"]:
                 self._remove(Kind.POD, pod)
             elif _waits(pod) and self.room(pod):
-                self.place(name)
+                self.place(name, ready=not self.slow)
         return self.version != before
 
     def place(self, name: str, *, ready: bool = True) -> None:

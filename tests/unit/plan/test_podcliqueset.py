@@ -29,9 +29,7 @@ def plan(
 ) -> Plan:
     replicas = {int(name.removeprefix("r")): item for name, item in summaries.items()}
     troubled = {index: item for index, item in replicas.items() if item.problem}
-    seen = SetSnapshot(
-        {}, replicas, sum(r.available for r in replicas.values()), troubled=troubled
-    )
+    seen = SetSnapshot({}, replicas, sum(r.available for r in replicas.values()), troubled=troubled)
     return plan_set(
         builder.blueprint(), record or the_record(), seen, SetFacts(offered, now, errors)
     )

@@ -1,0 +1,266 @@
+"""A set that lives on a clock: pods take time to start, fail, fall ill; the operator dies at times.
+
+Each step is one look of the operator at everything, then five seconds. Every removal that an update
+makes is checked when it is made.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from grove_operator.api import labels
+from grove_operator.api.times import after
+from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.desired.expansion import CliqueSlot, expand
+from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot
+from grove_operator.plan.actions import Delete, Plan
+from grove_operator.policy.turns import holder
+from grove_operator.scheduling.native import Capabilities
+from tests.properties.world import World
+from tests.support.builders import NOW, SetBuilder
+from tests.support.fakecluster import FakeCluster
+
+STEP = 5.0
+START_UP = 2
+"""Steps that a placed pod needs to become ready."""
+OUTDATED = "it is from an outdated template"
+
+
+class Life:
+    def __init__(self, builder: SetBuilder, capabilities: Capabilities) -> None:
+        self.world = World(builder, capabilities)
+        self.world.cluster.slow = True
+        self.clock = NOW
+        self.sick: dict[str, int] = {}
+        self.placed: dict[str, int] = {}
+        self.steps = 0
+        self.in_hand: dict[str, str] = {}
+        self.log: list[str] = []
+
+    @property
+    def cluster(self) -> FakeCluster:
+        return self.world.cluster
+
+    async def step(self) -> bool:
+        """Look, act, and let five seconds pass. True if anything happened or is still to happen."""
+        world = self.world
+        self.cluster.now = world.now = self.clock
+        busy = False
+        for plan in list(world.plans()):
+            busy |= bool(plan.actions or plan.statuses) or plan.recheck_after is not None
+            self._check(plan)
+            report = await world.applier.apply(world.family.namespace, plan.actions, SlowStart())
+            assert not report.failures, report.failures
+            self._check_turn(plan)
+            await world.applier.write_statuses(world.family.namespace, plan.statuses)
+        busy |= self.cluster.tick()
+        busy |= self._kubelet()
+        self.clock = after(self.clock, STEP)
+        self.steps += 1
+        return busy
+
+    async def rest(self, limit: int = 400) -> None:
+        for _ in range(limit):
+            if not await self.step() and not self.sick:
+                return
+        left = [action for plan in self.world.plans() for action in plan.actions]
+        raise AssertionError(f"no rest after {limit} steps: {left[:3]}\n{self.story()}")
+
+    def story(self) -> str:
+        return "\n".join(self.log[-40:])
+
+    def _kubelet(self) -> bool:
+        busy = False
+        alive = {}
+        for name, pod in list(self.cluster.objects[Kind.POD].items()):
+            uid = pod["metadata"]["uid"]
+            if not pod["spec"].get("nodeName") or pod["status"].get("phase") == "Failed":
+                continue
+            alive[uid] = since = self.placed.get(uid, self.steps)
+            if self.sick.get(uid, 0) > 0:
+                self.sick[uid] -= 1
+                self.cluster.place(name, ready=False)
+                busy = True
+                continue
+            self.sick.pop(uid, None)
+            if self.steps - since >= START_UP:
+                before = self.cluster.version
+                self.cluster.place(name, ready=True)
+                busy |= self.cluster.version != before
+            else:
+                busy = True
+        self.placed = alive
+        self.sick = {uid: left for uid, left in self.sick.items() if uid in alive}
+        return busy
+
+    # --- what must hold at each removal ------------------------------------------------------
+
+    def _check(self, plan: Plan) -> None:
+        removed = {
+            action.uid: action
+            for action in plan.actions
+            if isinstance(action, Delete) and action.kind is Kind.POD
+        }
+        for action in removed.values():
+            self.log.append(f"{self.clock} delete {action.name}: {action.why}")
+        updated = {uid for uid, action in removed.items() if action.why == OUTDATED}
+        if not updated:
+            return
+        for index in range(self.world.blueprint.replicas):
+            seen = self.world.store.snapshot(self.world.family, index)
+            live = {name: group.replicas for name, group in seen.groups.items()}
+            slots = expand(self.world.blueprint, index, live).cliques
+            self._check_cliques(seen, slots, updated)
+            self._check_groups(seen, slots, updated)
+
+    def _check_cliques(
+        self, seen: ReplicaSnapshot, slots: Mapping[str, CliqueSlot], updated: set[str]
+    ) -> None:
+        for name, slot in slots.items():
+            if slot.group is not None or name not in seen.cliques:
+                continue
+            clique, pods = seen.cliques[name], _active(seen, name)
+            ready = [pod for pod in pods if pod.ready]
+            victims = [pod for pod in ready if pod.meta.uid in updated]
+            if not victims:
+                continue
+            assert len(victims) == 1, self.story()
+            needed = min(slot.blueprint.min_available, clique.replicas)
+            enough = len(ready) > needed or len(ready) >= clique.replicas
+            assert enough, f"{name} below its floor\n{self.story()}"
+            self._check_last(name, pods, clique)
+            self.in_hand[name] = victims[0].meta.labels[labels.POD_INDEX]
+
+    def _check_last(self, name: str, pods: list[Pod], clique: Clique) -> None:
+        """The pod that took the place of the last one is ready, or was not wanted any more."""
+        last = self.in_hand.get(name)
+        heirs = [pod for pod in pods if pod.meta.labels[labels.POD_INDEX] == last]
+        fine = all(pod.ready for pod in heirs) if heirs else len(pods) >= clique.replicas
+        assert last is None or fine, f"{name}: the next was taken too early\n{self.story()}"
+
+    def _check_groups(
+        self, seen: ReplicaSnapshot, slots: Mapping[str, CliqueSlot], updated: set[str]
+    ) -> None:
+        for group_name, group in seen.groups.items():
+            members: dict[int, list[CliqueSlot]] = {}
+            for slot in slots.values():
+                if slot.group is not None and slot.group.name == group_name:
+                    members.setdefault(slot.group_replica, []).append(slot)
+            available = {index for index, found in members.items() if _available(seen, found)}
+            victims = {
+                index
+                for index, found in members.items()
+                for slot in found
+                for pod in _active(seen, slot.name)
+                if pod.meta.uid in updated and index in available
+            }
+            if not victims:
+                continue
+            assert len(victims) == 1, self.story()
+            [victim] = victims
+            needed = min(group.min_available, group.replicas)
+            enough = len(available) > needed or len(available) >= group.replicas
+            assert enough, f"{group_name} below its floor\n{self.story()}"
+            last = self.in_hand.get(group_name)
+            fine = last in (None, str(victim)) or int(last) not in members or int(last) in available
+            assert fine, f"{group_name}: the next was taken too early\n{self.story()}"
+            self.in_hand[group_name] = str(victim)
+
+    def _check_turn(self, plan: Plan) -> None:
+        """The turn goes on only from a replica that is whole, or no longer wanted."""
+        for status in plan.statuses:
+            if status.kind is not Kind.SET or "updateProgress" not in status.body["status"]:
+                continue
+            before = holder(self.world.record.status.get("updateProgress"))
+            progress = self.world.record.status.get("updateProgress") or {}
+            changed = status.body["status"]["updateProgress"]
+            if "currentlyUpdating" not in changed or progress.get("updateEndedAt"):
+                continue
+            now = holder(changed)
+            self.log.append(f"{self.clock} turn {before} -> {now}")
+            if before is None or before == now or before >= self.world.blueprint.replicas:
+                continue
+            seen = self.world.store.snapshot(self.world.family, before)
+            live = {name: group.replicas for name, group in seen.groups.items()}
+            slots = expand(self.world.blueprint, before, live).cliques.values()
+            bare = [slot for slot in slots if slot.group is None]
+            assert all(_available(seen, [slot]) for slot in bare), self.story()
+
+    # --- what happens to it ------------------------------------------------------------------
+
+    def pod(self, which: int) -> dict[str, Any] | None:
+        pods = [pod for _, pod in sorted(self.cluster.objects[Kind.POD].items())]
+        return pods[which % len(pods)] if pods else None
+
+    def edit(self, which: int, much: int) -> None:
+        """A new image for one clique."""
+        spec = self.cluster.get(Kind.SET, self.world.builder.name)["spec"]
+        cliques = [dict(clique) for clique in spec["template"]["cliques"]]
+        place = which % len(cliques)
+        pod_spec = {"containers": [{"name": "app", "image": f"registry.example/x:{much}"}]}
+        cliques[place]["spec"] = cliques[place]["spec"] | {"podSpec": pod_spec}
+        template = spec["template"] | {"cliques": cliques}
+        name = self.world.builder.name
+        self.cluster.change(Kind.SET, name, {"spec": spec | {"template": template}})
+        self.log.append(f"{self.clock} edit {cliques[place]['name']} to {much}")
+
+    def scale(self, which: int, much: int) -> None:
+        kinds = (Kind.SET, Kind.CLIQUE, Kind.SCALING_GROUP)
+        found = [(kind, name) for kind in kinds for name in sorted(self.cluster.objects[kind])]
+        kind, name = found[which % len(found)]
+        self.cluster.scale(kind, name, much)
+        self.log.append(f"{self.clock} scale {kind} {name} to {much}")
+
+    def fail(self, which: int, _: int) -> None:
+        if pod := self.pod(which):
+            status = {
+                "phase": "Failed",
+                "conditions": [
+                    {"type": "PodScheduled", "status": "True"},
+                    {"type": "Ready", "status": "False", "lastTransitionTime": self.clock},
+                ],
+            }
+            if pod["spec"].get("nodeName"):
+                self.cluster.set_status(Kind.POD, pod["metadata"]["name"], status)
+                self.log.append(f"{self.clock} {pod['metadata']['name']} fails")
+
+    def sicken(self, which: int, much: int) -> None:
+        if pod := self.pod(which):
+            self.sick[pod["metadata"]["uid"]] = 1 + much * 3
+            self.log.append(f"{self.clock} {pod['metadata']['name']} falls ill")
+
+    def lose(self, which: int, much: int) -> None:
+        """A node goes with some pods."""
+        for offset in range(much):
+            if pod := self.pod(which + offset):
+                self.cluster.remove(Kind.POD, pod["metadata"]["name"])
+                self.log.append(f"{self.clock} {pod['metadata']['name']} is lost")
+
+    def restart(self, _: int, __: int) -> None:
+        self.world.restart()
+        self.log.append(f"{self.clock} the operator starts anew")
+
+    def hashes(self) -> Counter[bool]:
+        """How many pods are, and are not, from the newest template."""
+        newest = self.world.blueprint.by_name
+        found: Counter[bool] = Counter()
+        for clique in self.cluster.objects[Kind.CLIQUE].values():
+            role = clique["spec"]["roleName"]
+            for pod in self.world.pods_of(clique["metadata"]["name"]):
+                found[pod["metadata"]["labels"][labels.TEMPLATE_HASH] == newest[role].pod_hash] += 1
+        return found
+
+
+def _active(seen: ReplicaSnapshot, clique: str) -> list[Pod]:
+    return [pod for pod in seen.pods.get(clique, ()) if not pod.meta.deleting]
+
+
+def _available(seen: ReplicaSnapshot, slots: list[CliqueSlot]) -> bool:
+    for slot in slots:
+        clique = seen.cliques.get(slot.name)
+        if clique is None:
+            return False
+        ready = sum(pod.ready for pod in _active(seen, slot.name))
+        if ready < min(slot.blueprint.min_available, clique.replicas):
+            return False
+    return True
