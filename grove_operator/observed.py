@@ -125,6 +125,19 @@ Record = Pod | Clique | ScalingGroup | Child
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a replica depends on and has no part in."""
+
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    free: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By node: what pods of PodCliqueSets leave of it. Pods of others are not known."""
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    """By node, only for such nodes: since when nothing is heard of it."""
+    refused: str = ""
+    """What the API server would not take when the replica was last worked on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSnapshot:
     """The family of one PodCliqueSet replica, each kind by object name; pods by PodClique."""
 
@@ -140,6 +153,7 @@ class ReplicaSnapshot:
     """The stored status of the set: whose turn it is in an update."""
     departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """By PodClique and pod index: UID of the last pod that held the index and is gone."""
+    surroundings: Surroundings = Surroundings()
 
     def children(self, kind: Kind) -> Mapping[str, Clique | ScalingGroup | Child]:
         """One kind but pods, by name."""
@@ -153,6 +167,15 @@ class ReplicaSnapshot:
             Kind.COMPOSITE_POD_GROUP: self.composite_groups,
         }
         return by_kind[kind]
+
+
+class Blocked(NamedTuple):
+    """A gang that cannot go on by itself. `rank` is lower for what has to be put right first."""
+
+    rank: int
+    gang: str
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +203,9 @@ class ReplicaSummary:
     problem: str = ""
     """Why the last pass over the replica failed; empty if it did not."""
     problem_code: str = ""
+    blocked: Blocked | None = None
+    """The worst of its blocked gangs."""
+    blocked_gangs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +222,5 @@ class SetSnapshot:
     """Replicas with pods of an older template."""
     troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas whose last pass failed."""
+    blocked: Mapping[int, ReplicaSummary] = field(default_factory=dict)
+    """The replicas with blocked gangs."""

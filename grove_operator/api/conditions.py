@@ -20,6 +20,8 @@ SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
 UPDATING: Final = "Updating"
 POD_MONITORED: Final = "PodMonitored"
+# PodGang, and for its worst gang PodCliqueSet
+GANG_BLOCKED: Final = "GangBlocked"
 # PodGang
 INITIALIZED: Final = "Initialized"
 SCHEDULED: Final = "Scheduled"

@@ -228,9 +228,16 @@ class Applier:
 
     async def _delete(self, namespace: str, action: Delete) -> None:
         answer = await self._api.delete(
-            RESOURCES[action.kind], namespace, action.name, uid=action.uid
+            RESOURCES[action.kind],
+            namespace,
+            action.name,
+            uid=action.uid,
+            grace_period=0 if action.at_once else None,
         )
-        self._mark_deleted(action, namespace, answer)
+        if action.at_once:
+            self._store.forget(action.kind, namespace, action.name, action.uid)
+        else:
+            self._mark_deleted(action, namespace, answer)
 
     def _mark_deleted(self, action: Delete, namespace: str, answer: bytes) -> None:
         """From now on the object is going away, whatever the answer looks like."""
@@ -268,6 +275,18 @@ class Applier:
 
 class _AnswerJson(msgspec.Struct):
     kind: str = ""
+
+
+_TRANSIENT: Final = (404, 408, 409, 429)
+
+
+def refusal(report: Report) -> str:
+    """What the API server will not take as it stands; trying again would not help by itself."""
+    for action, error in report.failures:
+        foreign = isinstance(error, ForeignObjectError)
+        if foreign or (400 <= error.status < 500 and error.status not in _TRANSIENT):
+            return f"{action.kind} {action.name}: {error.message}"
+    return ""
 
 
 def describe(action: Action | StatusPatch, error: ClusterError) -> tuple[str, str]:

@@ -19,6 +19,8 @@ class Nodes:
 
     def __init__(self, listener: Listener) -> None:
         self._by_name: dict[str, Node] = {}
+        self.unreachable: dict[str, str] = {}
+        """Since when, by name; only the nodes of which nothing is heard."""
         self._listener = listener
 
     @property
@@ -29,10 +31,15 @@ class Nodes:
         old = self._by_name.get(record.name)
         if record != old:
             self._by_name[record.name] = record
+            if record.unreachable_since:
+                self.unreachable[record.name] = record.unreachable_since
+            else:
+                self.unreachable.pop(record.name, None)
             self._listener(old, record)
 
     def delete(self, record: Node) -> None:
         old = self._by_name.pop(record.name, None)
+        self.unreachable.pop(record.name, None)
         if old is not None:
             self._listener(old, None)
 

@@ -90,6 +90,8 @@ class SetBlueprint:
     by_name: Mapping[str, CliqueBlueprint]
     monitor: MonitorRequest | None
     """None if no PodMonitor is asked for."""
+    keep_unreachable: bool
+    """Whether pods on silent nodes are left to whoever repairs the node."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -138,6 +140,7 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         groups=groups,
         by_name=cliques,
         monitor=_monitor(meta.annotations),
+        keep_unreachable=meta.annotations.get(labels.KEEP_UNREACHABLE) == "true",
     )
 
 

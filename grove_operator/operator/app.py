@@ -24,7 +24,7 @@ from grove_operator.cluster.discovery import Discovery, Served, is_served
 from grove_operator.cluster.election import Elector, LeaseOptions
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.informer import Informer
-from grove_operator.cluster.nodes import Nodes, decode_node
+from grove_operator.cluster.nodes import decode_node
 from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
 from grove_operator.cluster.records import DECODERS, decode_name
 from grove_operator.cluster.resources import NODES
@@ -75,8 +75,9 @@ class Operator:
         self.priority_informer: AnyInformer = Informer(
             api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
         )
-        self.nodes = Nodes(lambda _old, _new: None)
-        self.node_informer: AnyInformer = Informer(api, NODES, decode=decode_node, sink=self.nodes)
+        self.node_informer: AnyInformer = Informer(
+            api, NODES, decode=decode_node, sink=self.reconciler.nodes
+        )
         self.shell = Shell(
             api.credentials, KINDS, event_handlers(self._look_at_set, lambda _: None)
         )

@@ -25,6 +25,9 @@ class Known:
     problems: list[str] = field(default_factory=list)
     summaries: dict[int, ReplicaSummary] = field(default_factory=dict)
     troubled: dict[int, ReplicaSummary] = field(default_factory=dict)
+    blocked: dict[int, ReplicaSummary] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
+    """By replica: what the API server would not take when actions were last sent."""
     available: int = 0
     updated: int = 0
     updated_cliques: int = 0
@@ -44,6 +47,8 @@ class Known:
         if self.identity and self.identity[0] != meta.uid:
             self.summaries.clear()  # another set of the same name
             self.troubled.clear()
+            self.blocked.clear()
+            self.refused.clear()
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = 0
         self.identity = identity
@@ -52,6 +57,13 @@ class Known:
         except SpecError as error:
             self.blueprint, self.problems = None, error.problems
         return True
+
+    def note_refusal(self, replica: int, text: str) -> None:
+        """Remember what was refused in the last batch; a batch that got through takes it back."""
+        if text:
+            self.refused[replica] = text
+        else:
+            self.refused.pop(replica, None)
 
     def summarize(self, replica: int, summary: ReplicaSummary | None) -> bool:
         """File the outcome of a pass over a replica; True if it is news."""
@@ -63,6 +75,9 @@ class Known:
         self.troubled.pop(replica, None)
         if summary is not None and summary.problem:
             self.troubled[replica] = summary
+        self.blocked.pop(replica, None)
+        if summary is not None and summary.blocked:
+            self.blocked[replica] = summary
         if summary is None:
             self.summaries.pop(replica, None)
         else:
@@ -88,6 +103,7 @@ class Known:
             self.updated_groups,
             self.stale,
             self.troubled,
+            self.blocked,
         )
 
 

@@ -12,10 +12,20 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from grove_operator import metrics
-from grove_operator.cluster.applier import Applier, Report, describe
+from grove_operator.cluster.applier import Applier, Report, describe, refusal
 from grove_operator.cluster.events import Recorder
+from grove_operator.cluster.nodes import Nodes
+from grove_operator.cluster.occupancy import Occupancy
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
-from grove_operator.observed import Child, Kind, Pod, Record, ReplicaSummary
+from grove_operator.observed import (
+    Child,
+    Kind,
+    Node,
+    Pod,
+    Record,
+    ReplicaSummary,
+    Surroundings,
+)
 from grove_operator.operator.families import Known
 from grove_operator.operator.fleet import Fleet
 from grove_operator.operator.lane import Lane
@@ -62,6 +72,8 @@ class Reconciler:
         self.pace = pace
         self.capabilities = Capabilities()
         self.fleet = Fleet()
+        self.nodes = Nodes(self._node_changed)
+        self.occupancy = Occupancy(self.nodes, store)
         self._known: dict[Family, Known] = {}
         self._touched: dict[Key, tuple[float, float]] = {}
         self._stale: set[Key] = set()
@@ -120,9 +132,12 @@ class Reconciler:
         plan = look(key, known)
         for _ in range(_LOOKS):
             if not plan.actions:
+                if known.refused.pop(key.replica, None):
+                    plan = look(key, known)
                 break
             report = await self.applier.apply(key.namespace, plan.actions, known.pace)
             known.done.update(report.done)
+            known.note_refusal(key.replica, refusal(report))
             if not report.failures and not report.stale:
                 tell_news(self.recorder, key.namespace, plan.news)
             self._touch(key)
@@ -132,7 +147,15 @@ class Reconciler:
         return plan, report
 
     def _plan_replica(self, key: Key, known: Known) -> Plan:
-        seen = self.store.snapshot(key.family, key.replica)
+        seen = replace(
+            self.store.snapshot(key.family, key.replica),
+            surroundings=Surroundings(
+                self.nodes.by_name,
+                self.occupancy,
+                self.nodes.unreachable,
+                known.refused.get(key.replica, ""),
+            ),
+        )
         return plan_replica(known.blueprint, key.replica, seen, self.capabilities, self.now())
 
     def _plan_set(self, key: Key, known: Known) -> Plan:
@@ -217,6 +240,7 @@ class Reconciler:
 
     def changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
         """The store's listener: something is worth a look."""
+        self.occupancy.changed(place, kind, old, new)
         key = Key(*place.family, place.replica)
         self._touch(key)
         self.queue.add(key, delay=self._patience(place.family, kind, old, new))
@@ -240,6 +264,19 @@ class Reconciler:
             if old.scheduled == new.scheduled or not waiting:
                 return patience
         return self.pace.debounce
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        """A node that falls silent or comes back concerns its pods, any change those that wait."""
+        node = new or old
+        if node is None:
+            return
+        self.occupancy.node_changed(node.name)
+        if (old.unreachable_since if old else "") != (new.unreachable_since if new else ""):
+            for place in self.occupancy.places(node.name):
+                self.queue.add(Key(*place.family, place.replica), delay=self.pace.quiet)
+        for family, known in self._known.items():
+            for replica in known.blocked:
+                self.queue.add(Key(*family, replica), delay=self.pace.longest)
 
     def _touch(self, key: Key) -> None:
         """Remember that the key's objects are changing, so that statuses wait for the end of it."""

@@ -66,11 +66,14 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
+    """`at_once` is for a pod whose node is silent: nobody is there to end it in good order."""
+
     rank: Rank
     kind: Kind
     name: str
     uid: str
     why: str
+    at_once: bool = False
 
 
 Action = Create | Patch | Delete

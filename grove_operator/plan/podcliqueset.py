@@ -15,6 +15,7 @@ from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.podmonitor import build_monitor, scraped_cliques
 from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Plan, Rank
+from grove_operator.plan.blocking import set_blocked
 from grove_operator.plan.foundation import keep_children, plan_children
 from grove_operator.plan.rollout import Rollout, plan_rollout
 from grove_operator.plan.status import status_patch
@@ -25,7 +26,13 @@ MAX_GANGS_LISTED: Final = 64
 MAX_ERRORS: Final = 5
 
 _OWNED = frozenset(
-    {c.SPEC_ACCEPTED, c.GANG_GUARANTEE, c.TOPOLOGY_LEVELS_UNAVAILABLE, c.POD_MONITORED}
+    {
+        c.SPEC_ACCEPTED,
+        c.GANG_GUARANTEE,
+        c.TOPOLOGY_LEVELS_UNAVAILABLE,
+        c.POD_MONITORED,
+        c.GANG_BLOCKED,
+    }
 )
 
 
@@ -199,7 +206,7 @@ def _status(
         "hpaPodSelector": labels.selector(blueprint.pair),
         "conditions": c.merge(
             old.get("conditions") or (),
-            list(_conditions(blueprint, facts)),
+            [*_conditions(blueprint, facts), *set_blocked(seen)],
             now=facts.now,
             owned=_OWNED,
         ),

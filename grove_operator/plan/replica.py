@@ -11,6 +11,7 @@ from dataclasses import replace
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Event, Plan, StatusPatch
+from grove_operator.plan.blocking import Blocking
 from grove_operator.plan.context import ReplicaContext, replica_context
 from grove_operator.plan.editions import keep_editions
 from grove_operator.plan.foundation import plan_foundation
@@ -27,6 +28,7 @@ from grove_operator.plan.status import (
     status_patch,
 )
 from grove_operator.plan.tally import GangTally, ReplicaTally, Sums, tally_gang
+from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.scheduling.native import Capabilities, pod_group_of
@@ -56,10 +58,17 @@ def plan_replica(
     recovery = plan_recovery(context, seen, counts)
     context = replace(context, recovery=recovery)
     gangs = GangPlanner(context, seen, counts)
-    actions = [*releases, *plan_foundation(context, seen), *gangs.plan(), *recovery.actions]
+    lost = plan_lost_pods(blueprint, seen, now)
+    actions = [
+        *releases,
+        *lost.actions,
+        *plan_foundation(context, seen),
+        *gangs.plan(),
+        *recovery.actions,
+    ]
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
-    summary = _summarize(context, counts, statuses)
+    summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=patches,
@@ -68,7 +77,9 @@ def plan_replica(
         tally=statuses.tally(available=summary.available),
         settled=not actions and movement.complete and _is_settled(context, counts),
         urgent=movement.urgent,
-        recheck_after=soonest(movement.recheck_after, recovery.recheck_after),
+        recheck_after=soonest(
+            movement.recheck_after, recovery.recheck_after, lost.wait, statuses.blocking.wait
+        ),
         news=(*movement.news, *recovery.news),
     )
 
@@ -98,6 +109,7 @@ class _Statuses:
         self.phases: dict[str, str] = {}
         self._groups = Sums()
         self._gangs: list[GangTally] = []
+        self.blocking = Blocking(context, seen, counts, self._verdict_of)
 
     def patches(self) -> Iterator[StatusPatch]:
         context, seen = self.context, self.seen
@@ -120,6 +132,7 @@ class _Statuses:
                 status = gang_status(
                     context, gang, child, self.counts, self._gang_verdict(gang.name)
                 )
+                status = self.blocking.mark(gang.name, status)
                 self.phases[gang.name] = status["phase"]
                 self._gangs.append(tally_gang(child, status))
                 # Schedulers write conditions here as well: never overwrite one unseen.

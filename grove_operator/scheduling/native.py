@@ -239,6 +239,19 @@ def _composite_template(gang: GangSlot) -> dict[str, Any]:
     }
 
 
+def failed_attempt(pod_group_status: Mapping[str, Any]) -> tuple[str, str]:
+    """Since when the scheduler itself fails at the group, and its words; empty if it does not."""
+    for condition in pod_group_status.get("conditions") or ():
+        if (
+            condition.get("type") == SCHEDULED_CONDITION
+            and condition.get("status") == "False"
+            and condition.get("reason") == "SchedulerError"
+        ):
+            since = condition.get("lastTransitionTime")
+            return str(since or ""), str(condition.get("message") or "")
+    return "", ""
+
+
 def verdict(pod_group_status: Mapping[str, Any]) -> str:
     """Why the scheduler has not placed the group, in its own words; empty if it has, or is silent.
 

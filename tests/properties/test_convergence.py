@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace as changed
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -235,7 +236,7 @@ def test_a_plan_does_not_depend_on_the_order_of_what_is_seen(
 
 
 def shuffled(seen: ReplicaSnapshot, random: Random) -> ReplicaSnapshot:
-    fields = {}
+    fields: dict[str, Any] = {}
     for name in ("cliques", "groups", "gangs", "services", "hpas", "pod_groups"):
         items = list(getattr(seen, name).items())
         random.shuffle(items)

@@ -90,7 +90,8 @@ class FakeCluster:
             "uid": f"{kind}-{self.made}",
             "generation": 1,
             "creationTimestamp": self.now
-            or f"2026-01-01T{self.made // 3600:02}:{self.made // 60 % 60:02}:{self.made % 60:02}Z",
+            or f"2026-03-01T{10 + self.made // 3600:02}:"
+            f"{self.made // 60 % 60:02}:{self.made % 60:02}Z",
         }
         found = copy.deepcopy({key: value for key, value in body.items() if key != "status"})
         found["metadata"] = metadata

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.localcluster.acquire import Binaries
+from tools.localcluster.nodes import FAKE_NODE
 from tools.localcluster.toolsets import KUBERNETES_VERSION
 
 GANG_FEATURE_GATES = ("GenericWorkload", "TopologyAwareWorkloadScheduling", "CompositePodGroup")
@@ -117,6 +118,10 @@ def _patches(options: ClusterOptions) -> list[dict[str, Any]]:
     added: dict[str, dict[str, str]] = {name: dict(f) for name, f in options.extra_args.items()}
     if not options.durable:
         added.setdefault("etcd", {}).setdefault("unsafe-no-fsync", "true")
+    # What a test makes without the annotation is the test's: no simulator answers for it.
+    simulator = added.setdefault("kwok-controller", {})
+    simulator.setdefault("manage-all-nodes", "false")
+    simulator.setdefault("manage-nodes-with-annotation-selector", f"{FAKE_NODE}=fake")
     if options.metrics_server:
         # Often enough that a test sees an autoscaler act within seconds of a new usage.
         server = added.setdefault("metrics-server", {})

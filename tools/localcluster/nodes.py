@@ -13,6 +13,8 @@ from typing import Any
 
 from tools.localcluster.api import ApiClient, ApiRefusalError
 
+FAKE_NODE = "kwok.x-k8s.io/node"
+"""The annotation of nodes that KWOK runs."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 BLOCK_LABEL = "topology.kubernetes.io/block"
 RACK_LABEL = "topology.kubernetes.io/rack"
@@ -62,7 +64,7 @@ def build_node(index: int, shape: NodeShape) -> dict[str, Any]:
         "metadata": {
             "name": name,
             "annotations": {
-                "kwok.x-k8s.io/node": "fake",
+                FAKE_NODE: "fake",
                 # KWOK answers as every kubelet on one port; the path says which node is meant.
                 "metrics.k8s.io/resource-metrics-path": f"/metrics/nodes/{name}/metrics/resource",
             },

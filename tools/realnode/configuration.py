@@ -34,10 +34,6 @@ def cluster_options(pki: Path) -> ClusterOptions:
                 "kubelet-client-key": str(pki / "admin.key"),
                 "kubelet-preferred-address-types": "InternalIP",
             },
-            "kwok-controller": {
-                "manage-all-nodes": "false",
-                "manage-nodes-with-annotation-selector": "kwok.x-k8s.io/node=fake",
-            },
         },
     )
 

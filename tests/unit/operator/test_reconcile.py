@@ -68,7 +68,10 @@ class Operator:
                 await asyncio.sleep(0.001)
                 busy = self.queue.depth or self.queue.running
                 retrying = len(self.queue._failures)
-                if not busy and self.queue.scheduled <= retrying:
+                # What waits for time to pass, should nothing else happen, is at rest.
+                far = self.queue._timers.time() + 60
+                soon = sum(when < far for when in self.queue._due.values())
+                if not busy and soon <= retrying:
                     return
 
     async def settle(self) -> None:

@@ -1,0 +1,228 @@
+"""Says of each gang that is not ready why it is not: gathers what is known, and writes it down.
+
+The rules are in `policy/reasons.py` and `policy/room.py`. Only gangs that are not ready cost
+anything, and equal gangs share one look at the nodes. A condition appears with the first cause and
+goes with the last, so a gang that merely starts never has it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from grove_operator.api import conditions as c
+from grove_operator.desired.expansion import CliqueSlot, GangSlot
+from grove_operator.observed import (
+    Blocked,
+    Child,
+    ReplicaSnapshot,
+    ReplicaSummary,
+    SetSnapshot,
+)
+from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.motion import soonest
+from grove_operator.policy.availability import CliqueCounts
+from grove_operator.policy.reasons import Cause, CliqueView, Explanation, GangView, explain, tell
+from grove_operator.policy.requests import claims_of, pod_requests
+from grove_operator.policy.room import Demand, Land, Shortage, find_shortage
+from grove_operator.scheduling.native import failed_attempt, pod_group_of
+
+_OWNED: Final = frozenset({c.GANG_BLOCKED})
+_LOOKS: Final = 16
+"""Different looks at the nodes in one pass: a replica may have thousands of gangs."""
+
+_NO_FAILURE: Final = ("", "")
+
+Counts = Mapping[str, CliqueCounts]
+
+
+class Blocking:
+    """The explanations of one pass over one replica. `verdict_of` gives the scheduler's words."""
+
+    def __init__(
+        self,
+        context: ReplicaContext,
+        seen: ReplicaSnapshot,
+        counts: Counts,
+        verdict_of: Callable[[str], str],
+    ) -> None:
+        self._context = context
+        self._seen = seen
+        self._counts = counts
+        self._verdict_of = verdict_of
+        self._shortages: dict[object, Shortage | None] = {}
+        self.found = dict(self._explanations())
+
+    def mark(self, gang: str, status: dict[str, Any]) -> dict[str, Any]:
+        """The gang's status with the condition, or without it."""
+        before = status.get("conditions") or ()
+        found = self.found.get(gang)
+        if not found or not found.causes:
+            if c.find(before, c.GANG_BLOCKED) is None:
+                return status
+            ours = []
+        else:
+            reason, message = tell(found.causes)
+            ours = [c.condition(c.GANG_BLOCKED, status=True, reason=reason, message=message)]
+        merged = c.merge(before, ours, now=self._context.now, owned=_OWNED)
+        return status | {"conditions": merged}
+
+    def summarize(self, summary: ReplicaSummary) -> ReplicaSummary:
+        """Note the worst gang for the set's own status."""
+        blocked = [
+            Blocked(found.causes[0].rank, gang, *tell(found.causes))
+            for gang, found in self.found.items()
+            if found.causes
+        ]
+        if not blocked:
+            return summary
+        return replace(summary, blocked=min(blocked), blocked_gangs=len(blocked))
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until time alone may make a cause."""
+        return soonest(*(found.wait for found in self.found.values()))
+
+    # --- gathering -----------------------------------------------------------------------
+
+    def _explanations(self) -> Iterator[tuple[str, Explanation]]:
+        base: dict[str, Explanation] = {}
+        for gang in self._context.slots.gangs:
+            found = [self._counts.get(slot.name) for slot in gang.cliques]
+            if all(item and item.enough_ready and item.enough_scheduled for item in found):
+                continue
+            causes = base[gang.base_gang].causes if gang.base_gang in base else ()
+            explanation = explain(self._view(gang, causes), self._context.now)
+            if gang.base_gang is None:
+                base[gang.name] = explanation
+            if explanation.causes or explanation.wait is not None:
+                yield gang.name, explanation
+
+    def _view(self, gang: GangSlot, base_causes: tuple[Cause, ...]) -> GangView:
+        around = self._seen.surroundings
+        names = _display_names(gang)
+        cliques = tuple(self._clique_view(slot, names) for slot in gang.cliques)
+        held = gang.base_gang is not None and any(
+            view.counts.gated for view in cliques if view.counts is not None
+        )
+        refused_place = any(
+            view.verdict and view.counts and not view.counts.enough_scheduled for view in cliques
+        )
+        return GangView(
+            cliques,
+            base=gang.base_gang or "" if held else "",
+            base_causes=base_causes if held else (),
+            refused=around.refused,
+            shown=self._shown(gang),
+            shortage=self._shortage(gang, names) if refused_place else None,
+            unreachable=around.unreachable,
+        )
+
+    def _clique_view(self, slot: CliqueSlot, names: Mapping[str, str]) -> CliqueView:
+        counts = self._counts.get(slot.name)
+        verdict, failure = "", _NO_FAILURE
+        claims: tuple[str, ...] = ()
+        if counts is not None and not counts.enough_scheduled:
+            verdict = self._verdict_of(slot.name)
+            group = self._seen.pod_groups.get(pod_group_of(slot, self._context.capabilities))
+            if group is not None and not verdict:
+                failure = failed_attempt(group.status)
+            if failure[0]:
+                claims = claims_of(self._context.cliques[slot.name].spec["podSpec"])
+        return CliqueView(
+            name=names[slot.name],
+            counts=counts,
+            pods=self._seen.pods.get(slot.name, ()),
+            verdict=verdict,
+            parents=tuple(names[parent] for parent in slot.starts_after if parent in names),
+            failure=failure,
+            claims=claims,
+            floor=slot.blueprint.min_available,
+        )
+
+    def _shown(self, gang: GangSlot) -> str:
+        """Since when a scheduler may place the gang."""
+        name = gang.base_gang or gang.name
+        child = self._seen.gangs.get(name)
+        if child is None:
+            return ""
+        placed = c.find(child.status.get("conditions") or (), c.SCHEDULED) or {}
+        since = placed.get("lastTransitionTime") if gang.base_gang else None
+        return str(since or child.meta.created)
+
+    # --- room ----------------------------------------------------------------------------
+
+    def _shortage(self, gang: GangSlot, names: Mapping[str, str]) -> Shortage | None:
+        around = self._seen.surroundings
+        key = _topology_key(self._seen.composite_groups.get(gang.name))
+        demands = list(self._demands(gang, names, key))
+        land = Land(around.nodes, around.free, key, self._pinned(gang, key))
+        question = (key, land.pinned, *((d.clique, d.number, d.key) for d in demands))
+        if question not in self._shortages:
+            if len(self._shortages) >= _LOOKS:
+                return None
+            self._shortages[question] = find_shortage(demands, land)
+        return self._shortages[question]
+
+    def _demands(self, gang: GangSlot, names: Mapping[str, str], key: str) -> Iterator[Demand]:
+        for slot in gang.cliques:
+            counts, clique = self._counts.get(slot.name), self._context.cliques.get(slot.name)
+            if counts is None or clique is None or counts.enough_scheduled:
+                continue
+            spec = clique.spec["podSpec"]
+            own = self._clique_key(slot)
+            yield Demand(
+                names[slot.name],
+                counts.needed - counts.scheduled,
+                pod_requests(spec),
+                spec,
+                own if own != key else "",
+            )
+
+    def _clique_key(self, slot: CliqueSlot) -> str:
+        """The narrowest label that the clique's pods must share, as its groups say it."""
+        group = self._seen.pod_groups.get(pod_group_of(slot, self._context.capabilities))
+        if group is None:
+            return ""
+        parent = str(group.body.get("spec", {}).get("parentCompositePodGroupName") or "")
+        return _topology_key(group) or _topology_key(self._seen.composite_groups.get(parent))
+
+    def _pinned(self, gang: GangSlot, key: str) -> str:
+        """Where pods of the gang stand already, the others must go."""
+        nodes = self._seen.surroundings.nodes
+        if key:
+            for slot in gang.cliques:
+                for pod in self._seen.pods.get(slot.name, ()):
+                    node = nodes.get(pod.node)
+                    if node is not None and not pod.meta.deleting and key in node.labels:
+                        return node.labels[key]
+        return ""
+
+
+def _topology_key(group: Child | None) -> str:
+    constraints = group.body.get("spec", {}).get("schedulingConstraints") if group else None
+    topology = (constraints or {}).get("topology") or [{}]
+    return str(topology[0].get("key") or "")
+
+
+def _display_names(gang: GangSlot) -> dict[str, str]:
+    """The clique's own name where it is the only one of that name in the gang."""
+    own = [slot.blueprint.name for slot in gang.cliques]
+    if len(set(own)) == len(own):
+        return dict(zip((slot.name for slot in gang.cliques), own, strict=True))
+    number = Counter(own)
+    return {
+        slot.name: slot.blueprint.name if number[slot.blueprint.name] == 1 else slot.name
+        for slot in gang.cliques
+    }
+
+
+def set_blocked(seen: SetSnapshot) -> Iterator[c.Condition]:
+    """The set's own condition: its worst gang speaks for all."""
+    found = [summary.blocked for summary in seen.blocked.values() if summary.blocked]
+    if found:
+        worst = min(found)
+        number = sum(summary.blocked_gangs for summary in seen.blocked.values())
+        more = f" ({number} gangs are blocked)" if number > 1 else ""
+        message = f"{worst.gang}: {worst.message}{more}"
+        yield c.condition(c.GANG_BLOCKED, status=True, reason=worst.reason, message=message)

@@ -1,0 +1,37 @@
+"""Lets go of pods that nobody can end: see `policy/unreachable.py` for the rule."""
+
+from typing import NamedTuple
+
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import Kind, ReplicaSnapshot
+from grove_operator.plan.actions import Delete, Rank
+from grove_operator.policy.unreachable import lost_pods
+
+
+class LostPods(NamedTuple):
+    actions: tuple[Delete, ...] = ()
+    wait: float | None = None
+
+
+def plan_lost_pods(blueprint: SetBlueprint, seen: ReplicaSnapshot, now: str) -> LostPods:
+    """Costs nothing while every node is there."""
+    unreachable = seen.surroundings.unreachable
+    if not unreachable:
+        return LostPods()
+    every = (pod for pods in seen.pods.values() for pod in pods)
+    delay = None if blueprint.keep_unreachable else blueprint.termination_delay
+    lost = lost_pods(every, unreachable, delay, now)
+    return LostPods(
+        tuple(
+            Delete(
+                Rank.REMOVE,
+                Kind.POD,
+                pod.meta.name,
+                pod.meta.uid,
+                f"node {pod.node} has been unreachable since {unreachable[pod.node]}",
+                at_once=True,
+            )
+            for pod in lost.pods
+        ),
+        lost.wait,
+    )

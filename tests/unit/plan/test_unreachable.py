@@ -1,0 +1,43 @@
+"""Pods on silent nodes, seen by the plan of a replica."""
+
+from dataclasses import replace as changed
+
+from msgspec.structs import replace
+
+from grove_operator.api import labels
+from grove_operator.observed import ReplicaSnapshot, Surroundings
+from grove_operator.plan.actions import Create, Delete
+from tests.support.builders import SetBuilder, a_rest, a_set, look
+
+SET = a_set().with_clique("w", 2, minAvailable=1).with_template(terminationDelay="1h")
+LONG_AGO, LATELY = "2026-03-01T08:00:00Z", "2026-03-01T09:30:00Z"
+
+
+def with_a_dying_pod(builder: SetBuilder, since: str) -> ReplicaSnapshot:
+    _, seen = a_rest(builder)
+    first, *rest = seen.pods["tide-0-w"]
+    dying = replace(first, meta=replace(first.meta, deleting=True), node="far")
+    around = Surroundings(unreachable={"far": since})
+    return changed(seen, pods={"tide-0-w": (dying, *rest)}, surroundings=around)
+
+
+def test_it_is_deleted_at_once_and_its_successor_does_not_wait() -> None:
+    plan = look(SET, with_a_dying_pod(SET, LONG_AGO))
+    [delete] = [item for item in plan.actions if isinstance(item, Delete)]
+    assert delete.at_once
+    assert "node far has been unreachable since" in delete.why
+    assert any(isinstance(item, Create) for item in plan.actions)
+    assert plan.recheck_after is None
+
+
+def test_before_the_end_of_the_delay_the_plan_says_when_to_look_again() -> None:
+    plan = look(SET, with_a_dying_pod(SET, LATELY))
+    assert not [item for item in plan.actions if isinstance(item, Delete)]
+    assert plan.recheck_after == 1800
+
+
+def test_an_annotation_leaves_it_alone() -> None:
+    kept = SET.but(annotations={labels.KEEP_UNREACHABLE: "true"})
+    plan = look(kept, with_a_dying_pod(kept, LONG_AGO))
+    assert not [item for item in plan.actions if isinstance(item, Delete)]
+    assert plan.recheck_after is None
