@@ -6,6 +6,7 @@ conflict means that somebody was faster, so look again. The first failure of a r
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -83,7 +84,7 @@ class Applier:
         self._api = api
         self._store = store
         self._clock = clock
-        self._met: dict[tuple[str, Kind], float] = {}
+        self._met: dict[tuple[str, Kind, str], float] = {}
         self._sent: dict[str, tuple[int, bytes]] = {}
 
     @property
@@ -163,7 +164,7 @@ class Applier:
             await self._adopt(namespace, action, owner.meta.uid)
             return True
         if action.kind not in DECODERS:
-            self._met.pop((owner.meta.uid, action.kind), None)
+            self._met[_unseen(action, owner.meta.uid)] = -math.inf
             return True
         self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
         return True
@@ -171,15 +172,16 @@ class Applier:
     def _has_stayed(self, action: Create, owner_uid: str, report: Report) -> bool:
         """Whether an object that may not be read can be taken for one of an earlier try.
 
-        That of an earlier set of the same name goes with that set's account; ours stays.
+        That of an earlier set of the same name goes with that set's account; ours stays. What
+        was once known to be ours needs no second wait when a later action has to be tried again.
         """
         if len(self._met) > _REMEMBERED:
             self._met.clear()
-        key, now = (owner_uid, action.kind), self._clock()
+        key, now = _unseen(action, owner_uid), self._clock()
         if now - self._met.setdefault(key, now) < _COLLECTED:
             report.stale = True
             return False
-        del self._met[key]
+        self._met[key] = -math.inf
         return True
 
     async def _adopt(self, namespace: str, action: Create, owner_uid: str) -> None:
@@ -287,6 +289,11 @@ def refusal(report: Report) -> str:
         if foreign or (400 <= error.status < 500 and error.status not in _TRANSIENT):
             return f"{action.kind} {action.name}: {error.message}"
     return ""
+
+
+def _unseen(action: Create, owner_uid: str) -> tuple[str, Kind, str]:
+    """What an object that may not be read is remembered by; beside a new object it is new too."""
+    return action.beside or owner_uid, action.kind, action.name
 
 
 def describe(action: Action | StatusPatch, error: ClusterError) -> tuple[str, str]:

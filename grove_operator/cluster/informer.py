@@ -138,7 +138,7 @@ class Informer(Generic[R]):
         self._decode = decode
         self._sink = sink
         self._options = _Options(**options)
-        self.synced = asyncio.Event()
+        self.synced, self.tried = asyncio.Event(), asyncio.Event()
         self._heard = self._tried = time.monotonic()
         self._version = ""
         self._last: msgspec.Raw | None = None
@@ -230,6 +230,7 @@ class Informer(Generic[R]):
         self._relist_at = time.monotonic() + self._options.relist * random.uniform(0.8, 1.2)  # noqa: S311
         self._sink.replace(records, page.version)
         self.synced.set()
+        self.tried.set()
         self._recovered()
 
     async def _page(self, query: dict[str, str], records: list[R]) -> _Meta:
@@ -321,6 +322,7 @@ class Informer(Generic[R]):
 
     def _note(self, error: ClusterError) -> str:
         """Remember and log a trouble once, until it changes; give its name for the metric."""
+        self.tried.set()
         reason = _REASONS.get(type(error), "error")
         if isinstance(error, GoneError):
             self._version, self._last = "", None

@@ -46,7 +46,7 @@ _MANAGED: Final = f"{labels.MANAGED_BY}={labels.MANAGER}"
 _NATIVE: Final = (Kind.WORKLOAD, Kind.POD_GROUP, Kind.COMPOSITE_POD_GROUP)
 """Kinds that the cluster may or may not serve, and that planning waits for where it does."""
 _OPTIONAL: Final = (*_NATIVE, Kind.POD_MONITOR)
-"""Kinds that the cluster may or may not serve. Nothing else waits for a PodMonitor."""
+"""Kinds that the cluster may or may not serve. PodMonitors that cannot be read hold nothing up."""
 
 AnyInformer = Informer[Any]
 
@@ -167,6 +167,9 @@ class Operator:
         for kind, informer in self.informers.items():
             if kind not in _OPTIONAL or (kind in _NATIVE and self.served[kind].is_set()):
                 await informer.synced.wait()
+        if self.served[Kind.POD_MONITOR].is_set():
+            # Else sets that have one would be told for a moment that there can be none.
+            await self.informers[Kind.POD_MONITOR].tried.wait()
         await self.priority_informer.synced.wait()
         await self.node_informer.synced.wait()
         gc.collect()

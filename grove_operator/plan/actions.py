@@ -45,6 +45,8 @@ class Create:
     name: str
     body: dict[str, Any]
     owner: Owner
+    beside: str = ""
+    """UID of an object that this one goes with, where that is not its owner."""
 
 
 @dataclass(frozen=True, slots=True)

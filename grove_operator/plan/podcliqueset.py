@@ -151,7 +151,7 @@ def _plan_token(blueprint: SetBlueprint, account: Child, owner: Owner) -> Iterat
     noted = account.body.get("secrets") or []
     if account.meta.deleting or any(item.get("name") == name for item in noted):
         return
-    yield Create(Rank.FOUNDATION, Kind.SECRET, name, body, owner)
+    yield Create(Rank.FOUNDATION, Kind.SECRET, name, body, owner, beside=account.meta.uid)
     yield Patch(
         Rank.REFERENCE,
         Kind.SERVICE_ACCOUNT,

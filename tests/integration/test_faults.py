@@ -136,7 +136,7 @@ async def test_the_api_server_is_restarted(tmp_path: Path, ledger: Ledger) -> No
         install_crds(cluster)
         cluster.create_nodes(2, NodeShape(gpus=0))
         with (
-            ledger.watching(cluster, restarted=True) as kubeconfig,
+            ledger.watching(cluster) as kubeconfig,
             OperatorProcess(kubeconfig, tmp_path) as operator,
         ):
             async with (
@@ -146,7 +146,8 @@ async def test_the_api_server_is_restarted(tmp_path: Path, ledger: Ledger) -> No
                 stage = Stage(kube, "default", seen)
                 await stage.create(tide(3, autoscaled=False))
                 await seen.until(lambda: len(seen.of("Pod")) > 3, "some pods")
-                await asyncio.to_thread(cluster.restart_component, "kube-apiserver")
+                with ledger.starting():
+                    await asyncio.to_thread(cluster.restart_component, "kube-apiserver")
                 await stage.settled(90)
                 before = operator.requests()
                 await seen.stays_quiet(3)

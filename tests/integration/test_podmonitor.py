@@ -88,7 +88,7 @@ async def test_it_comes_changes_and_goes_with_its_annotation(
     assert (owner["kind"], owner["name"], owner["controller"]) == ("PodCliqueSet", "plain", True)
     assert made["metadata"]["labels"]["release"] == "prometheus"
     await stage.settled()
-    assert reason(stage) == "PodMonitorMade"
+    await stage.seen.until(lambda: reason(stage) == "PodMonitorMade", "users are told")
     pods = stage.seen.of("Pod")
     wanted = made["spec"]["selector"]["matchLabels"].items()
     assert pods

@@ -15,6 +15,7 @@ import yaml
 from grove_operator import waiter
 from tests.conftest import ControlPlane
 from tests.support.controlplane import Kube, Object, path_of
+from tests.support.privileges import Ledger
 from tools.localcluster import LocalCluster, NodeShape
 
 GANG = "demo-0"
@@ -167,13 +168,14 @@ async def test_it_ends_when_all_parents_have_their_minimum(
 
 
 async def test_it_survives_an_api_server_that_dies(
-    nodes: LocalCluster, kube: Kube, namespace: str, tmp_path: Path
+    nodes: LocalCluster, kube: Kube, namespace: str, tmp_path: Path, ledger: Ledger
 ) -> None:
     async with waiting(kube, nodes.kubeconfig, namespace, tmp_path, "demo-0-a:1") as process:
         await process.says("demo-0-a has 0 of 1 ready pods")
         await asyncio.to_thread(nodes.stop_component, "kube-apiserver")
         await process.says("cannot follow the pods")
-        await asyncio.to_thread(nodes.start_component, "kube-apiserver")
+        with ledger.starting():
+            await asyncio.to_thread(nodes.start_component, "kube-apiserver")
         await kube.create(path_of("v1", "pods", namespace), a_pod("a-1", "demo-0-a"))
         assert await process.ends() == 0
 

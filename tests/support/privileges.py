@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,6 +131,7 @@ class _Entry(msgspec.Struct, rename="camel"):
     request_uri: str = msgspec.field(default="", name="requestURI")
     object_ref: _Reference | None = None
     annotations: dict[str, str] = {}
+    received: datetime | None = msgspec.field(default=None, name="requestReceivedTimestamp")
 
 
 _entry: Final = msgspec.json.Decoder(_Entry).decode
@@ -144,19 +146,26 @@ class Ledger:
     )
     """By user."""
     forbidden: list[str] = field(default_factory=list)
+    _starts: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def watching(self, cluster: LocalCluster, *, restarted: bool = False) -> Iterator[Path]:
-        """Give the operator's kubeconfig, and read the log at the end, before it is removed.
-
-        An API server that was `restarted` knows no bindings for a moment and refuses everything,
-        so there refusals mean nothing.
-        """
+    def watching(self, cluster: LocalCluster) -> Iterator[Path]:
+        """Give the operator's kubeconfig, and read the log at the end, before it is removed."""
         yield operator_kubeconfig(cluster)
-        before = len(self.forbidden)
         self.read(cluster.audit_log)
-        if restarted:
-            del self.forbidden[before:]
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """While an API server starts, until it is ready.
+
+        Before its caches are filled it knows no bindings and refuses everything, so refusals of
+        requests that came then mean nothing.
+        """
+        begin = datetime.now(UTC)
+        try:
+            yield
+        finally:
+            self._starts.append((begin, datetime.now(UTC)))
 
     def read(self, log: Path) -> None:
         """Add a cluster's audit log, with its earlier parts if it was rotated."""
@@ -173,9 +182,13 @@ class Ledger:
         user = entry.user.username
         if user not in self.used:
             return
-        if entry.annotations.get("authorization.k8s.io/decision") == "forbid":
+        forbidden = entry.annotations.get("authorization.k8s.io/decision") == "forbid"
+        if forbidden and not self._came_too_early(entry.received):
             reason = entry.annotations.get("authorization.k8s.io/reason", "")
             self.forbidden.append(f"{user}: {entry.verb} {entry.request_uri} {reason}")
         if (reference := entry.object_ref) is not None:
             parts = filter(None, (reference.resource, reference.subresource))
             self.used[user][entry.verb, reference.group, "/".join(parts)] += 1
+
+    def _came_too_early(self, received: datetime | None) -> bool:
+        return received is not None and any(begin <= received <= end for begin, end in self._starts)

@@ -1,5 +1,7 @@
 """How a plan is carried out: order, ownership, what counts as done, stale or failed."""
 
+import dataclasses
+
 import pytest
 
 from grove_operator.api import labels
@@ -175,7 +177,19 @@ async def test_the_garbage_of_an_earlier_set_is_replaced(bench: Bench) -> None:
     bench.cluster.remove(Kind.SECRET, "tide-ic-sat")
     assert (await bench.apply(SECRET)).done == {("Create", Kind.SECRET): 1}
     bench.now += 3600.0
-    assert (await bench.apply(SECRET)).stale, "that was another occasion"
+    anew = dataclasses.replace(SECRET, beside="another account")
+    assert (await bench.apply(anew)).stale, "that was another occasion"
+
+
+@pytest.mark.parametrize("met", [False, True], ids=["just made", "met and waited for"])
+async def test_a_secret_known_to_be_ours_holds_nothing_up_again(bench: Bench, met: bool) -> None:
+    """A conflict in what comes next must not cost another wait, each longer than the last."""
+    if met:
+        bench.cluster.insert(Kind.SECRET, SECRET.body)
+        assert (await bench.apply(SECRET)).stale
+        bench.now += 10.0
+    for _ in range(3):
+        assert not (await bench.apply(SECRET)).stale
 
 
 async def test_a_patch_goes_out_once(bench: Bench) -> None:

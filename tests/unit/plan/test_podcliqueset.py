@@ -66,11 +66,13 @@ def test_the_token_is_made_once_its_account_is_there_and_noted_there(
     )
     seen = SetSnapshot({Kind.SERVICE_ACCOUNT: {"tide": account}}, {})
     actions = plan_set(blueprint, the_record(), seen, SetFacts(NATIVE, NOW)).actions
-    made = [action for action in actions if action.kind is Kind.SECRET]
+    made = [
+        action for action in actions if isinstance(action, Create) and action.kind is Kind.SECRET
+    ]
     sent = [action for action in actions if isinstance(action, Patch)]
     written = [patch for patch in sent if "secrets" in patch.body]
     assert [[item["name"] for item in patch.body["secrets"]] for patch in written] == patches
-    assert len(made) == len(patches)
+    assert [action.beside for action in made] == [account.meta.uid] * len(patches)
     for create, patch in zip(made, written, strict=True):
         assert create.rank < patch.rank
         assert patch.version == 7

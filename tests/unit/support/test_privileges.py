@@ -1,13 +1,16 @@
 """The ledger of what the operator asked for tells its requests from all others."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.support.privileges import USER, WEBHOOK_USER, Ledger
 
 
-def _entry(verb: str, user: str = USER, decision: str = "allow", **reference: str) -> str:
+def _entry(
+    verb: str, user: str = USER, decision: str = "allow", received: str = "", **reference: str
+) -> str:
     entry: dict[str, Any] = {
         "verb": verb,
         "user": {"username": user},
@@ -15,6 +18,8 @@ def _entry(verb: str, user: str = USER, decision: str = "allow", **reference: st
         "objectRef": reference or None,
         "annotations": {"authorization.k8s.io/decision": decision},
     }
+    if received:
+        entry["requestReceivedTimestamp"] = received
     return json.dumps(entry) + "\n"
 
 
@@ -42,3 +47,22 @@ def test_uses_and_refusals_are_noted(tmp_path: Path) -> None:
         ("list", "", "secrets"): 1,
     }
     assert [text.split() for text in ledger.forbidden] == [[f"{USER}:", "list", "/somewhere"]]
+
+
+def test_refusals_of_an_api_server_that_starts_mean_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    ledger = Ledger()
+    moments = [datetime.now(UTC)]
+    with ledger.starting():
+        moments.append(datetime.now(UTC))
+    moments.append(datetime.now(UTC) + timedelta(seconds=1))
+    times = [f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z" for moment in moments]
+    verbs = ("get", "list", "watch")
+    log.write_text(
+        "".join(
+            _entry(verb, WEBHOOK_USER, "forbid", time)
+            for verb, time in zip(verbs, times, strict=True)
+        )
+    )
+    ledger.read(log)
+    assert [text.split()[1] for text in ledger.forbidden] == ["get", "watch"]
