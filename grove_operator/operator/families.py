@@ -23,6 +23,8 @@ class Known:
     identity: tuple[object, ...] = ()
     blueprint: SetBlueprint | None = None
     problems: list[str] = field(default_factory=list)
+    looked: set[int] = field(default_factory=set)
+    """Replicas that this process has passed over at least once."""
     summaries: dict[int, ReplicaSummary] = field(default_factory=dict)
     troubled: dict[int, ReplicaSummary] = field(default_factory=dict)
     blocked: dict[int, ReplicaSummary] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Known:
             self.troubled.clear()
             self.blocked.clear()
             self.refused.clear()
+            self.looked.clear()
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = 0
         self.identity = identity
@@ -67,9 +70,10 @@ class Known:
 
     def summarize(self, replica: int, summary: ReplicaSummary | None) -> bool:
         """File the outcome of a pass over a replica; True if it is news."""
-        old = self.summaries.get(replica)
+        old, first = self.summaries.get(replica), replica not in self.looked
+        self.looked.add(replica)
         if old == summary:
-            return False
+            return first
         if old is not None:
             self._count(old, -1)
         self.troubled.pop(replica, None)

@@ -197,6 +197,20 @@ async def test_a_new_process_finds_a_settled_set_and_writes_nothing() -> None:
     assert cluster.writes() == []
 
 
+async def test_a_new_process_counts_every_replica_before_it_tells_of_any() -> None:
+    async with at_work() as first:
+        first.cluster.apply(the_crew().manifest())
+        await first.settle()
+        cluster, store = first.cluster, first.reconciler.store
+        whole = Key(*next(store.families()), WHOLE_SET)
+        first.reconciler._known.clear()
+        cluster.requests.clear()
+        await first.reconciler.reconcile(whole)
+        assert cluster.writes() == []
+        await first.settle()
+        assert cluster.writes() == []
+
+
 async def test_a_lost_answer_makes_no_second_object() -> None:
     """The object is found to be ours, although the request that made it seemed to fail."""
     async with at_work() as operator:
