@@ -124,7 +124,7 @@ class Reconciler:
             plan = self._plan_set(key, known)
         if not known.looked.issuperset(self.store.replicas(family)):
             # A new process would tell of nothing but zeros; the last replica's pass comes back.
-            plan = replace(plan, statuses=(), urgent=False, wake=())
+            plan = replace(plan, statuses=(), urgent=False, wake=frozenset())
         return await self._conclude(key, known, plan, report)
 
     async def _carry_out(

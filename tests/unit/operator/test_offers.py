@@ -1,5 +1,6 @@
 """What the cluster comes to serve is told to the planner, without a restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -41,6 +42,32 @@ async def test_pod_monitors_that_may_not_be_read_hold_nothing_else_up(operator: 
     operator._discovered(found(POD_MONITORS, POD_GROUPS))
     assert operator.reconciler.capabilities.pod_groups
     assert not operator.reconciler.capabilities.pod_monitors
+
+
+async def test_no_set_is_looked_at_before_pod_monitors_were_asked_for(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the answer: else sets that have one would be told that there can be none."""
+    looked = asyncio.Event()
+    monkeypatch.setattr(operator.reconciler, "look_at_everything", looked.set)
+    operator._discovered(found(POD_MONITORS))
+    operator.discovery.known.set()
+    monitors = operator.informers[Kind.POD_MONITOR]
+    for informer in (*operator.informers.values(), operator.priority_informer):
+        if informer is not monitors:
+            informer.synced.set()
+    operator.elector.leading.set()
+    looked.clear()
+    work = asyncio.create_task(operator._work())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    early = looked.is_set()
+    monitors.tried.set()
+    async with asyncio.timeout(5):
+        await looked.wait()
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert not early
 
 
 async def test_gangs_wait_for_the_cache_of_their_groups(operator: Operator) -> None:
