@@ -53,21 +53,23 @@ async def test_no_set_is_looked_at_before_pod_monitors_were_asked_for(
     operator._discovered(found(POD_MONITORS))
     operator.discovery.known.set()
     monitors = operator.informers[Kind.POD_MONITOR]
-    for informer in (*operator.informers.values(), operator.priority_informer):
+    others = (operator.priority_informer, operator.node_informer)
+    for informer in (*operator.informers.values(), *others):
         if informer is not monitors:
             informer.synced.set()
     operator.elector.leading.set()
     looked.clear()
     work = asyncio.create_task(operator._work())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    early = looked.is_set()
-    monitors.tried.set()
-    async with asyncio.timeout(5):
-        await looked.wait()
-    work.cancel()
-    await asyncio.gather(work, return_exceptions=True)
-    assert not early
+    try:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not looked.is_set()
+        monitors.tried.set()
+        async with asyncio.timeout(5):
+            await looked.wait()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 async def test_gangs_wait_for_the_cache_of_their_groups(operator: Operator) -> None:
