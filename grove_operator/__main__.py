@@ -100,9 +100,16 @@ def plan(
         bool,
         typer.Option(help="Whether the cluster serves PodGroups and CompositePodGroups."),
     ] = True,
+    init_container_image: Annotated[
+        str,
+        typer.Option(
+            envvar="GROVE_INIT_CONTAINER_IMAGE", help="Image by which pods wait for others."
+        ),
+    ] = "grove-initc",
 ) -> None:
     """Print every object that a PodCliqueSet becomes. Needs no cluster."""
     from grove_operator.cli.planning import print_plan, read_sets
+    from grove_operator.desired.startorder import image_reference
     from grove_operator.scheduling.native import Capabilities
 
     try:
@@ -118,7 +125,12 @@ def plan(
         for problem in error.problems:
             _errors.print(f"{file}: {problem}", markup=False)
         raise typer.Exit(1) from error
-    offered = Capabilities(native_gangs, native_gangs, native_gangs)
+    offered = Capabilities(
+        native_gangs,
+        native_gangs,
+        native_gangs,
+        waiter_image=image_reference(init_container_image, __version__),
+    )
     print_plan(sets, offered, output, Console(highlight=False))
 
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     POD_GROUP = "PodGroup"
     COMPOSITE_POD_GROUP = "CompositePodGroup"
     POD_MONITOR = "PodMonitor"
+    REVISION = "ControllerRevision"
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ MIN_AVAILABLE_BREACHED: Final = "MinAvailableBreached"
 MIN_AVAILABLE_REACHED: Final = "MinAvailableReached"
 """True once a clique or group had what it needs: only then can it fall below its minimum."""
 POD_REPLACEMENT_WAITS: Final = "PodReplacementWaits"
+WAITING_FOR_PARENTS: Final = "WaitingForParents"
+"""On a PodClique that starts after others."""
 # PodCliqueScalingGroup
 GANG_TERMINATION_IN_PROGRESS: Final = "GangTerminationInProgress"
 # PodCliqueSet
@@ -20,6 +22,7 @@ SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
 UPDATING: Final = "Updating"
 POD_MONITORED: Final = "PodMonitored"
+START_ORDER_UNAVAILABLE: Final = "StartOrderUnavailable"
 # PodGang, and for its worst gang PodCliqueSet
 GANG_BLOCKED: Final = "GangBlocked"
 # PodGang

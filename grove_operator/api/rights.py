@@ -174,6 +174,13 @@ _OPERATOR: Final = (
     ),
     Right(
         holder=Holder.OPERATOR,
+        group="apps",
+        resources=("controllerrevisions",),
+        verbs=_MANAGE,
+        why="the history of a set's templates, for going back",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
         group="autoscaling",
         resources=("horizontalpodautoscalers",),
         verbs=_MANAGE,

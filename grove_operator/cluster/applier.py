@@ -50,6 +50,7 @@ RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.POD_GROUP: resources.POD_GROUPS,
     Kind.COMPOSITE_POD_GROUP: resources.COMPOSITE_POD_GROUPS,
     Kind.POD_MONITOR: resources.POD_MONITORS,
+    Kind.REVISION: resources.REVISIONS,
 }
 _LOG = logging.getLogger(__name__)
 _REMEMBERED: Final = 10_000

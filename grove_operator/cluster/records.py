@@ -108,6 +108,11 @@ class _GroupJson(msgspec.Struct):
     status: dict[str, Any] | None = None
 
 
+class _RevisionJson(msgspec.Struct):
+    metadata: _MetaJson
+    revision: int = 0
+
+
 class _MetaOnlyJson(msgspec.Struct):
     metadata: _MetaJson
 
@@ -115,6 +120,7 @@ class _MetaOnlyJson(msgspec.Struct):
 _pod = msgspec.json.Decoder(_PodJson).decode
 _clique = msgspec.json.Decoder(_CliqueJson).decode
 _group = msgspec.json.Decoder(_GroupJson).decode
+_revision = msgspec.json.Decoder(_RevisionJson).decode
 _meta_only = msgspec.json.Decoder(_MetaOnlyJson).decode
 _any = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -258,6 +264,12 @@ def decode_child_without_status(raw: Raw) -> Child:
     return Child(meta=child.meta, body=child.body)
 
 
+def decode_revision(raw: Raw) -> Child:
+    """Its number only: what the template was is for people, and there may be many."""
+    json = _revision(raw)
+    return Child(meta=_meta(json.metadata), body={"revision": json.revision})
+
+
 def decode_name(raw: Raw) -> str:
     """Of some objects nothing but their being there counts."""
     return _meta_only(raw).metadata.name
@@ -278,5 +290,6 @@ DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.POD_GROUP: decode_child,
     Kind.COMPOSITE_POD_GROUP: decode_child_without_status,
     Kind.POD_MONITOR: decode_child_without_status,
+    Kind.REVISION: decode_revision,
 }
 """The kinds that are read. Secrets are only made: see `api/rights.py`."""

@@ -64,6 +64,7 @@ DEFINITIONS: Final = Resource(
 ROLES: Final = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
 ROLE_BINDINGS: Final = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 HPAS: Final = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 MUTATING_WEBHOOKS: Final = Resource(
     "admissionregistration.k8s.io",

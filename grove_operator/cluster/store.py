@@ -29,6 +29,7 @@ _SET_LEVEL: Final = frozenset(
         Kind.SECRET,
         Kind.WORKLOAD,
         Kind.POD_MONITOR,
+        Kind.REVISION,
     }
 )
 _NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA})

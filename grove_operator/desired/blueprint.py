@@ -6,7 +6,7 @@ all replicas. Everything downstream reads this instead of the models.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.api.podclique import AutoScalingConfig
@@ -20,6 +20,7 @@ from grove_operator.api.podcliqueset import (
 from grove_operator.desired.environment import group_environment, with_environment
 from grove_operator.desired.fingerprint import generation_hash, instance_hash, pod_template_hash
 
+_REVISION_LIMIT: Final = 10
 _MIRROR_NOT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
 
@@ -92,6 +93,10 @@ class SetBlueprint:
     """None if no PodMonitor is asked for."""
     keep_unreachable: bool
     """Whether pods on silent nodes are left to whoever repairs the node."""
+    has_order: bool
+    """Whether any clique starts after another."""
+    revision_limit: int
+    """How many old templates are kept."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -141,7 +146,15 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         by_name=cliques,
         monitor=_monitor(meta.annotations),
         keep_unreachable=meta.annotations.get(labels.KEEP_UNREACHABLE) == "true",
+        has_order=any(clique.starts_after for clique in cliques.values()),
+        revision_limit=_revision_limit(meta.annotations),
     )
+
+
+def _revision_limit(annotations: Mapping[str, str]) -> int:
+    """What is not a number counts as not said."""
+    text = annotations.get(labels.REVISION_LIMIT, "")
+    return int(text) if text.isascii() and text.isdigit() else _REVISION_LIMIT
 
 
 def _monitor(annotations: Mapping[str, str]) -> MonitorRequest | None:

@@ -9,6 +9,7 @@ from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.environment import pod_environment, with_environment
 from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.desired.podclique import clique_labels
+from grove_operator.desired.startorder import Needs, tell_needs, with_waiter
 
 
 def pod_labels(
@@ -31,6 +32,9 @@ class PodTemplate:
     gated: bool
     placement: Mapping[str, Any]
     """Fields of the pod spec that the scheduler's backend asks for."""
+    needs: Needs = ()
+    """What must be ready before they start."""
+    waiter_image: str = ""
 
     def build(
         self, pod_index: int, name: str, notes: Mapping[str, str] | None = None
@@ -46,6 +50,8 @@ class PodTemplate:
         annotations = {**slot.blueprint.annotations, **(notes or {})}
         if slot.instance:
             annotations[labels.INSTANCE_HASH] = slot.instance
+        if self.needs:
+            annotations[labels.WAITS_FOR] = tell_needs(self.needs)
         if annotations:
             metadata["annotations"] = annotations
         return {
@@ -69,4 +75,6 @@ class PodTemplate:
         spec["schedulerName"] = blueprint.scheduler
         spec["hostname"] = names.hostname(slot.name, pod_index)
         spec["subdomain"] = service
+        if self.needs:
+            spec = with_waiter(spec, blueprint.name, self.waiter_image, self.needs)
         return spec | dict(self.placement)

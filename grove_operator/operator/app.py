@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from grove_operator import metrics
+from grove_operator import __version__, metrics
 from grove_operator.api import labels
 from grove_operator.cluster.applier import RESOURCES, Applier
 from grove_operator.cluster.config import ClientOptions, own_namespace
@@ -29,6 +29,7 @@ from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
 from grove_operator.cluster.records import DECODERS, decode_name
 from grove_operator.cluster.resources import NODES
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
+from grove_operator.desired.startorder import image_reference
 from grove_operator.observed import Kind, Record
 from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.operator.queue import WorkQueue
@@ -219,6 +220,7 @@ class Operator:
             priority_classes=frozenset(self.priorities.names),
             pod_monitors=self.served[Kind.POD_MONITOR].is_set()
             and self.informers[Kind.POD_MONITOR].synced.is_set(),
+            waiter_image=image_reference(self.settings.init_container_image, __version__),
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered

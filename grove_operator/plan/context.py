@@ -6,6 +6,7 @@ from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import ReplicaSlots, expand
 from grove_operator.observed import Clique, ReplicaSnapshot, ScalingGroup
 from grove_operator.plan.motion import AT_REST, NO_RECOVERY, Movement, Recovery
+from grove_operator.policy.startorder import NO_ORDER, StartOrder
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -24,6 +25,7 @@ class ReplicaContext:
     """The live PodCliques that are ours."""
     movement: Movement = AT_REST
     recovery: Recovery = NO_RECOVERY
+    order: StartOrder = NO_ORDER
 
     @property
     def native(self) -> bool:

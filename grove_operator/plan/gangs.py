@@ -44,7 +44,8 @@ class GangPlanner:
     @property
     def removals(self) -> dict[str, str]:
         """UIDs of pods that make way for others, and why."""
-        return {**self.context.recovery.removals, **self.context.movement.removals}
+        context = self.context
+        return {**context.order.removals, **context.recovery.removals, **context.movement.removals}
 
     def plan(self) -> Iterator[Action]:
         context, seen = self.context, self.seen
@@ -183,7 +184,9 @@ class GangPlanner:
             placement = placements[slot.name]
             owner = Owner(Kind.CLIQUE, slot.name)
             template = self._template(slot, base_scheduled=base_scheduled)
-            for new in () if self._awaits_group(slot, placement) else placement.create:
+            held_back = slot.name in self.context.order.blocked
+            held_back = held_back or self._awaits_group(slot, placement)
+            for new in () if held_back else placement.create:
                 body = template.build(new.index, new.name, self._notes(slot, new))
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:
@@ -219,6 +222,8 @@ class GangPlanner:
             replica=self.context.index,
             gated=needs_gate(slot, native_gang=native, base_scheduled=base_scheduled),
             placement=placement,
+            needs=self.context.order.needs.get(slot.name, ()),
+            waiter_image=self.context.capabilities.waiter_image,
         )
 
     def _base_scheduled(self, gang: GangSlot) -> bool:

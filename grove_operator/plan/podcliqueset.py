@@ -5,7 +5,7 @@ grow with the number of pods.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from grove_operator.api import conditions as c
@@ -17,7 +17,15 @@ from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Plan, Rank
 from grove_operator.plan.blocking import set_blocked
 from grove_operator.plan.foundation import keep_children, plan_children
+from grove_operator.plan.revisions import plan_revisions
 from grove_operator.plan.rollout import Rollout, plan_rollout
+from grove_operator.plan.startorder import (
+    IMAGE_CODE,
+    IMAGE_MESSAGE,
+    NO_IMAGE,
+    image_missing,
+    tell_no_order,
+)
 from grove_operator.plan.status import status_patch
 from grove_operator.scheduling.native import Capabilities, build_workloads
 
@@ -32,6 +40,7 @@ _OWNED = frozenset(
         c.TOPOLOGY_LEVELS_UNAVAILABLE,
         c.POD_MONITORED,
         c.GANG_BLOCKED,
+        c.START_ORDER_UNAVAILABLE,
     }
 )
 
@@ -55,6 +64,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         *_plan_access(blueprint, seen),
         *_plan_workloads(seen, blueprint, facts),
         *_plan_monitor(seen, blueprint, facts),
+        *plan_revisions(blueprint, record, seen),
     ]
     rollout = plan_rollout(blueprint, record.status, seen, facts.now)
     status = _status(blueprint, record, seen, facts)
@@ -63,6 +73,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=(patch,) if patch else (),
+        events=tuple(tell_no_order(blueprint, record, facts.capabilities)),
         settled=seen.available == seen.updated == blueprint.replicas,
         urgent=rollout.changed and patch is not None,
         wake=rollout.wake,
@@ -216,6 +227,8 @@ def _status(
         status["podGangStatuses"] = gangs
     else:
         status.pop("podGangStatuses", None)
+    if image_missing(blueprint, facts.capabilities):
+        facts = replace(facts, errors=(*facts.errors, (IMAGE_CODE, IMAGE_MESSAGE)))
     errors = _last_errors(seen, facts, old.get("lastErrors") or ())
     if errors:
         status["lastErrors"] = errors
@@ -236,6 +249,8 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
         ) | {"observedGeneration": blueprint.generation}
     if blueprint.monitor is not None:
         yield _monitored(blueprint, capabilities)
+    if image_missing(blueprint, capabilities):
+        yield NO_IMAGE
     if blueprint.scheduler != labels.DEFAULT_SCHEDULER:
         return
     if capabilities.composite_groups:

@@ -20,6 +20,7 @@ from grove_operator.plan.groups import GroupView, group_views
 from grove_operator.plan.motion import is_updating, soonest
 from grove_operator.plan.recovery import plan_recovery
 from grove_operator.plan.removal import release_finalizers, remove_replica
+from grove_operator.plan.startorder import plan_start_order
 from grove_operator.plan.status import (
     clique_status,
     gang_status,
@@ -57,6 +58,7 @@ def plan_replica(
     context = replace(keep_editions(context, movement.held), movement=movement)
     recovery = plan_recovery(context, seen, counts)
     context = replace(context, recovery=recovery)
+    context = replace(context, order=plan_start_order(context, seen, counts))
     gangs = GangPlanner(context, seen, counts)
     lost = plan_lost_pods(blueprint, seen, now)
     actions = [

@@ -26,6 +26,7 @@ _CLIQUE_CONDITIONS = frozenset(
         c.MIN_AVAILABLE_BREACHED,
         c.MIN_AVAILABLE_REACHED,
         c.POD_REPLACEMENT_WAITS,
+        c.WAITING_FOR_PARENTS,
     }
 )
 _GROUP_CONDITIONS = frozenset(
@@ -95,6 +96,8 @@ def _clique_conditions(
         yield _REACHED
     if notice := context.recovery.notices.get(name):
         yield c.condition(c.POD_REPLACEMENT_WAITS, status=True, reason="BackingOff", message=notice)
+    if waiting := context.order.conditions.get(name):
+        yield waiting
 
 
 _REACHED: Final = c.condition(

@@ -27,7 +27,7 @@ SCHEDULED_CONDITION: Final = "PodGroupInitiallyScheduled"
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the cluster offers to a set, found by discovery."""
+    """What there is for a set: in the cluster, found by discovery, and on our side."""
 
     pod_groups: bool = False
     composite_groups: bool = False
@@ -36,6 +36,8 @@ class Capabilities:
     """Names of the classes that exist; None when not known."""
     pod_monitors: bool = False
     """Whether PodMonitors are served and may be read."""
+    waiter_image: str = ""
+    """Image of the init container by which pods wait for others; empty if not configured."""
 
     def gangs_for(self, blueprint: SetBlueprint) -> bool:
         """Whether the set's own scheduler places its gangs all-or-nothing."""

@@ -19,7 +19,9 @@ from tests.support.controlplane import Kube, path_of
 every_example = pytest.mark.parametrize(
     "example", [pytest.param(example, id=example.folder.name) for example in examples()]
 )
-NATIVE = Capabilities(pod_groups=True, composite_groups=True, workloads=True)
+NATIVE = Capabilities(
+    pod_groups=True, composite_groups=True, workloads=True, waiter_image="grove-initc:1"
+)
 KNOWN_VARIABLES = {value for name, value in vars(labels).items() if name.startswith("ENV_")}
 
 

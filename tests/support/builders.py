@@ -22,9 +22,10 @@ from grove_operator.scheduling.native import Capabilities
 
 NOW = "2026-03-01T10:00:00Z"
 LATER = "2026-03-01T11:30:00Z"
-NATIVE = Capabilities(pod_groups=True, composite_groups=True, workloads=True)
-SUMS = Capabilities(pod_groups=True)
-PLAIN = Capabilities()
+IMAGE = "registry.example/grove-initc:1"
+NATIVE = Capabilities(pod_groups=True, composite_groups=True, workloads=True, waiter_image=IMAGE)
+SUMS = Capabilities(pod_groups=True, waiter_image=IMAGE)
+PLAIN = Capabilities(waiter_image=IMAGE)
 
 Body = dict[str, Any]
 

@@ -19,11 +19,14 @@ from grove_operator.observed import Kind
 from grove_operator.plan.actions import Action, Create, StatusPatch, missing
 from grove_operator.plan.rehearse import Stage, settle, settle_set
 from grove_operator.scheduling.native import Capabilities
+from tests.support.builders import IMAGE
 from tests.support.controlplane import Object
 from tests.support.follow import Followed, is_live, seat
 
-NATIVE: Final = Capabilities(pod_groups=True, composite_groups=True, workloads=True)
-PLAIN: Final = Capabilities()
+NATIVE: Final = Capabilities(
+    pod_groups=True, composite_groups=True, workloads=True, waiter_image=IMAGE
+)
+PLAIN: Final = Capabilities(waiter_image=IMAGE)
 
 Seat = tuple[str, str]
 """Kind and name; for a pod, its PodClique and index in place of the name."""

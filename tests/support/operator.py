@@ -27,6 +27,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.support.builders import IMAGE
+
 READY_PATIENCE: Final = 60.0
 STOP_PATIENCE: Final = 40.0
 _GLANCE: Final = 0.05
@@ -72,6 +74,7 @@ class OperatorProcess:
             "GROVE_SERVER__METRICS__PORT": str(self._metrics_port),
             "GROVE_SERVER__HEALTH_PROBES__BIND_ADDRESS": "127.0.0.1",
             "GROVE_SERVER__METRICS__BIND_ADDRESS": "127.0.0.1",
+            "GROVE_INIT_CONTAINER_IMAGE": IMAGE,
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

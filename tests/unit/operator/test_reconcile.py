@@ -143,6 +143,7 @@ async def test_every_write_is_needed() -> None:
         await operator.settle()
         writes = Counter(item for item in operator.cluster.writes() if " status" not in item)
     assert writes == {
+        "create ControllerRevision": 1,
         "create ServiceAccount": 1,
         "create Role": 1,
         "create RoleBinding": 1,
