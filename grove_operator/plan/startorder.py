@@ -56,7 +56,7 @@ def plan_start_order(context: ReplicaContext, seen: ReplicaSnapshot, counts: Cou
             removals |= {
                 pod.meta.uid: _TOO_MUCH
                 for pod in seen.pods.get(slot.name, ())
-                if asks_too_much(pod, counts)
+                if asks_too_much(pod, slot.starts_after, counts)
             }
     image = context.capabilities.waiter_image
     blocked = () if image else (name for name, item in needs.items() if item)

@@ -5,7 +5,7 @@ the smaller number, and a parent at zero is not waited for. A pod that was told 
 makes way for one that knows better.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,14 +44,15 @@ def lacking(needs: Needs, counts: Counts) -> Needs:
     return tuple((name, needed) for name, needed in needs if counts[name].ready < needed)
 
 
-def asks_too_much(pod: Pod, counts: Counts) -> bool:
-    """Whether a pod that has not started waits for more than its parents will ever have.
+def asks_too_much(pod: Pod, parents: Collection[str], counts: Counts) -> bool:
+    """Whether a pod that has not started waits for more than `parents` will ever have.
 
-    Its arguments cannot be changed.
+    Its arguments cannot be changed. A parent that is just being made anew is no reason.
     """
-    if pod.phase != "Pending" or pod.meta.deleting:
-        return False
     told = pod.meta.annotations.get(labels.WAITS_FOR)
-    return told is not None and any(
-        name in counts and counts[name].needed < needed for name, needed in read_needs(told).items()
+    if told is None or pod.phase != "Pending" or pod.meta.deleting:
+        return False
+    return any(
+        counts[name].needed < needed if name in counts else name not in parents
+        for name, needed in read_needs(told).items()
     )

@@ -33,8 +33,10 @@ Seat = tuple[str, str]
 
 _SCALED_KINDS: Final = frozenset({Kind.SCALING_GROUP, Kind.CLIQUE})
 _ENVELOPE: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
-_OF_THE_NODE: Final = "topology.kubernetes.io/"
-"""The API server copies these labels to a pod from its node."""
+_OF_OTHERS: Final = ("topology.kubernetes.io/", "kubernetes.io/legacy-token-last-used")
+"""Labels that the API server copies to a pod from its node, and puts on a token that was used."""
+_GIVEN_VOLUME: Final = "kube-api-access-"
+"""The API server adds it to each pod."""
 _PROTECTION: Final = "scheduling.k8s.io/podgroup-protection"
 """Put on a PodGroup by a controller of Kubernetes while pods use it."""
 _GIVEN: Final = {("ServiceAccount", "default"), ("Service", "kubernetes")}
@@ -188,7 +190,7 @@ def _compare(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
 
 def _compare_labels(found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
     for key in sorted(found.keys() | wanted.keys()):
-        if found.get(key) != wanted.get(key) and not key.startswith(_OF_THE_NODE):
+        if found.get(key) != wanted.get(key) and not key.startswith(_OF_OTHERS):
             yield f"label {key} is {found.get(key)}, should be {wanted.get(key)}"
 
 
@@ -207,6 +209,10 @@ def _contents(body: Object) -> Object:
     spec = contents.get("spec") or {}
     if body["kind"] == "Pod":
         contents["spec"] = {k: v for k, v in spec.items() if k != "schedulingGates"}
+        if "volumes" in spec:
+            contents["spec"]["volumes"] = [
+                item for item in spec["volumes"] if not item["name"].startswith(_GIVEN_VOLUME)
+            ]
     elif body["kind"] == "PodGang":
         groups = [
             group | {"podReferences": len(group.get("podReferences") or ())}
