@@ -191,7 +191,8 @@ class GangPlanner:
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:
                 why = self._why(pod)
-                yield Delete(Rank.POD, Kind.POD, pod.meta.name, pod.meta.uid, why)
+                rank = Rank.REMOVE if pod.meta.uid in self.context.order.removals else Rank.POD
+                yield Delete(rank, Kind.POD, pod.meta.name, pod.meta.uid, why)
             for pod in placement.keep:
                 yield from self._mend_pod(slot, pod)
                 if may_ungate(pod, slot, listed, base_scheduled=base_scheduled):
