@@ -31,6 +31,7 @@ WATCH_SECONDS: Final = 300  # give or take a fifth: thousands must not renew at 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 GRACE: Final = 15.0
+PAGE: Final = 200
 _NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _COUNT: Final = re.compile(r"\+?0*[1-9][0-9]{0,8}")
 
@@ -143,11 +144,17 @@ class Pods:
         return not self._tally.missing()
 
     def _list(self) -> None:
-        with self._get({}, GRACE) as response:
-            listing = json.loads(response.read())
+        """Page by page: memory is small, and a gang may be large."""
         self._tally.clear()
-        for pod in listing["items"]:
-            self._tally.take(pod)
+        query = {"limit": str(PAGE)}
+        while True:
+            with self._get(query, GRACE) as response:
+                listing = json.loads(response.read())
+            for pod in listing["items"]:
+                self._tally.take(pod)
+            if not (following := listing["metadata"].get("continue")):
+                break
+            query["continue"] = following
         self.version = listing["metadata"]["resourceVersion"]
 
     def _watch(self) -> None:

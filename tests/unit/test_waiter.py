@@ -150,7 +150,14 @@ class TestWaiting:
         server.wait(tmp_path, ENOUGH)
         assert server.said == ["all parents are ready"]
         selector = "grove.io/podgang=demo-0,grove.io/podclique in (demo-0-a,demo-0-ab)"
-        assert server.asked == [{"labelSelector": [selector]}]
+        assert server.asked == [{"labelSelector": [selector], "limit": ["200"]}]
+
+    def test_a_large_gang_is_listed_page_by_page(self, server: Server, tmp_path: Path) -> None:
+        first = a_list(a_pod("a1", "demo-0-a"), a_pod("b1", "demo-0-ab"))
+        first[2][0]["metadata"]["continue"] = "there"
+        server.wait(tmp_path, first, a_list(a_pod("a2", "demo-0-a")))
+        assert [asked.get("continue") for asked in server.asked] == [None, ["there"]]
+        assert server.said == ["all parents are ready"]
 
     def test_the_watch_goes_on_where_the_list_ended(self, server: Server, tmp_path: Path) -> None:
         """A PodClique whose name begins with another's is not taken for it."""
