@@ -53,16 +53,18 @@ def roll_pods(pods: Sequence[Pod], floor: Floor, target: str, taken: str | None)
     idle = tuple(pod for pod in old if not pod.ready)
     serving = sorted((pod for pod in old if pod.ready), key=_age)
     in_hand = next((pod for pod in serving if pod.meta.name == taken), None)
+    ready = len(serving) + sum(pod.ready for pod in new)
+    short = f"{ready} of {floor.wanted} pods are ready and {floor.needed} must stay so"
     if in_hand is not None:
-        return PodRoll((*idle, in_hand), taken)
+        if floor.allows_one_less(ready):
+            return PodRoll((*idle, in_hand), taken)
+        return PodRoll(idle, taken, _unready(new, taken), short)
     if taken is not None and not _succeeded(pods, new, floor, taken):
         return PodRoll(idle, taken, _unready(new, taken))
     if not serving:
         return PodRoll(idle, taken, done=not idle)
-    ready = len(serving) + sum(pod.ready for pod in new)
     if floor.allows_one_less(ready):
         return PodRoll(idle, serving[0].meta.name)
-    short = f"{ready} of {floor.wanted} pods are ready and {floor.needed} must stay so"
     return PodRoll(idle, taken, _unready(new, taken), short)
 
 
@@ -114,15 +116,17 @@ def roll_group(replicas: Sequence[GroupReplica], floor: Floor, taken: int | None
     idle = frozenset(item.index for item in replicas if item.old and not item.available)
     serving = [item for item in replicas if item.old and item.available]
     in_hand = next((item for item in replicas if item.index == taken), None)
+    available = sum(item.available for item in replicas)
+    unready = next((item.unready for item in replicas if not item.available), None)
+    short = f"{available} of {floor.wanted} replicas are available and {floor.needed} must stay so"
     if in_hand is not None and in_hand.old:
+        if in_hand.available and not floor.allows_one_less(available):
+            return GroupRoll(idle, taken, unready, short)
         return GroupRoll(idle | {in_hand.index}, taken)
     if in_hand is not None and not in_hand.available:
         return GroupRoll(idle, taken, in_hand.unready)
     if not serving:
         return GroupRoll(idle, taken, done=not idle)
-    available = sum(item.available for item in replicas)
     if floor.allows_one_less(available):
         return GroupRoll(idle, serving[0].index)
-    unready = next((item.unready for item in replicas if not item.available), None)
-    short = f"{available} of {floor.wanted} replicas are available and {floor.needed} must stay so"
     return GroupRoll(idle, taken, unready, short)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from grove_operator.api import labels
+from grove_operator.api.names import replica_of
 from grove_operator.api.times import after
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.expansion import CliqueSlot, expand
-from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot
+from grove_operator.observed import Kind, Pod, ReplicaSnapshot
 from grove_operator.plan.actions import Delete, Plan
 from grove_operator.policy.turns import holder
 from grove_operator.scheduling.native import Capabilities
@@ -49,6 +50,7 @@ class Life:
         for plan in list(world.plans()):
             busy |= bool(plan.actions or plan.statuses) or plan.recheck_after is not None
             self._check(plan)
+            self._check_taken(plan)
             report = await world.applier.apply(world.family.namespace, plan.actions, SlowStart())
             assert not report.failures, report.failures
             self._check_turn(plan)
@@ -128,12 +130,30 @@ class Life:
             needed = min(slot.blueprint.min_available, clique.replicas)
             enough = len(ready) > needed or len(ready) >= clique.replicas
             assert enough, f"{name} below its floor\n{self.story()}"
-            self._check_last(name, pods, clique)
-            self.in_hand[name] = victims[0].meta.labels[labels.POD_INDEX]
 
-    def _check_last(self, name: str, pods: list[Pod], clique: Clique) -> None:
+    def _check_taken(self, plan: Plan) -> None:
+        """What is chosen next is stored first; that is when the last one must have come back."""
+        for status in plan.statuses:
+            progress = status.body["status"].get("updateProgress") or {}
+            pod = (progress.get("readyPodsSelectedToUpdate") or {}).get("current")
+            group = (progress.get("readyReplicaIndicesSelectedToUpdate") or {}).get("current")
+            if status.kind is Kind.CLIQUE and pod is not None:
+                self._check_last(status.name, pod)
+            if status.kind is Kind.SCALING_GROUP and group is not None:
+                self._check_last_replica(status.name, group)
+
+    def _seen(self, name: str) -> ReplicaSnapshot:
+        index = replica_of(self.world.builder.name, name)
+        assert index is not None
+        return self.world.store.snapshot(self.world.family, index)
+
+    def _check_last(self, name: str, taken: str) -> None:
         """The pod that took the place of the last one is ready, or was not wanted any more."""
-        last = self.in_hand.get(name)
+        seen = self._seen(name)
+        clique, pods, last = seen.cliques[name], _active(seen, name), self.in_hand.get(name)
+        self.in_hand[name] = next(
+            pod.meta.labels[labels.POD_INDEX] for pod in pods if pod.meta.name == taken
+        )
         heirs = [pod for pod in pods if pod.meta.labels[labels.POD_INDEX] == last]
         fine = all(pod.ready for pod in heirs) if heirs else len(pods) >= clique.replicas
         assert last is None or fine, f"{name}: the next was taken too early\n{self.story()}"
@@ -157,14 +177,23 @@ class Life:
             if not victims:
                 continue
             assert len(victims) == 1, self.story()
-            [victim] = victims
             needed = min(group.min_available, group.replicas)
             enough = len(available) > needed or len(available) >= group.replicas
             assert enough, f"{group_name} below its floor\n{self.story()}"
-            last = self.in_hand.get(group_name)
-            fine = last in (None, str(victim)) or int(last) not in members or int(last) in available
-            assert fine, f"{group_name}: the next was taken too early\n{self.story()}"
-            self.in_hand[group_name] = str(victim)
+
+    def _check_last_replica(self, name: str, taken: int) -> None:
+        seen, last = self._seen(name), self.in_hand.get(name)
+        self.in_hand[name] = str(taken)
+        if last is None or int(last) in (taken, *range(seen.groups[name].replicas, 99)):
+            return
+        live = {group: found.replicas for group, found in seen.groups.items()}
+        index = replica_of(self.world.builder.name, name) or 0
+        members = [
+            slot
+            for slot in expand(self.world.blueprint, index, live).cliques.values()
+            if slot.group is not None and (slot.group.name, slot.group_replica) == (name, int(last))
+        ]
+        assert _available(seen, members), f"{name}: the next was taken too early\n{self.story()}"
 
     def _check_turn(self, plan: Plan) -> None:
         """The turn goes on only from a replica that is whole, or no longer wanted."""
