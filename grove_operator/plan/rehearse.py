@@ -123,7 +123,10 @@ class Stage:
 def rehearse(
     blueprint: SetBlueprint, capabilities: Capabilities, now: str = EPOCH
 ) -> list[dict[str, Any]]:
-    """Every object that the set becomes, in an order in which each can be created."""
+    """Every object that the set becomes, in an order in which each can be created.
+
+    The history of its templates is not part of it: it would only repeat the set.
+    """
     bodies: list[dict[str, Any]] = []
     stage = Stage(blueprint, capabilities)
     settle_set(stage, now)
