@@ -134,6 +134,8 @@ class Surroundings:
     """By node: what pods of PodCliqueSets leave of it. Pods of others are not known."""
     unreachable: Mapping[str, str] = field(default_factory=dict)
     """By node, only for such nodes: since when nothing is heard of it."""
+    active: str = ""
+    """When the set's scheduler was last seen to place a pod, of this set or another."""
     refused: str = ""
     """What the API server would not take when the replica was last worked on."""
 

@@ -74,6 +74,7 @@ class Reconciler:
         self.fleet = Fleet()
         self.nodes = Nodes(self._node_changed)
         self.occupancy = Occupancy(self.nodes, store)
+        self._active: dict[str, str] = {}
         self._known: dict[Family, Known] = {}
         self._touched: dict[Key, tuple[float, float]] = {}
         self._stale: set[Key] = set()
@@ -156,6 +157,7 @@ class Reconciler:
                 self.nodes.by_name,
                 self.occupancy,
                 self.nodes.unreachable,
+                self._active.get(known.blueprint.scheduler, "") if known.blueprint else "",
                 known.refused.get(key.replica, ""),
             ),
         )
@@ -264,6 +266,8 @@ class Reconciler:
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
             known = self._known.get(family)
             waiting = known is None or known.blueprint is None or known.blueprint.groups
+            if known and known.blueprint and new.scheduled and not old.scheduled:
+                self._active[known.blueprint.scheduler] = self.now()
             if old.scheduled == new.scheduled or not waiting:
                 return patience
         return self.pace.debounce

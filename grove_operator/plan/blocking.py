@@ -141,14 +141,15 @@ class Blocking:
         )
 
     def _shown(self, gang: GangSlot) -> str:
-        """Since when a scheduler may place the gang."""
+        """Since when a scheduler may place the gang and has not been busy with others."""
         name = gang.base_gang or gang.name
         child = self._seen.gangs.get(name)
+        active = self._seen.surroundings.active
         if child is None:
-            return ""
+            return active
         placed = c.find(child.status.get("conditions") or (), c.SCHEDULED) or {}
         since = placed.get("lastTransitionTime") if gang.base_gang else None
-        return str(since or child.meta.created)
+        return max(str(since or child.meta.created), active)
 
     # --- room ----------------------------------------------------------------------------
 

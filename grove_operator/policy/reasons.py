@@ -69,7 +69,10 @@ class CliqueView:
 
 @dataclass(frozen=True, slots=True)
 class GangView:
-    """One gang. `base` is its base gang while it waits for that, `shown` since when it does not."""
+    """One gang. `base` is its base gang while it waits for that, `shown` since when it does not.
+
+    A scheduler that is busy with others is not silent: `shown` is then when it last placed one.
+    """
 
     cliques: tuple[CliqueView, ...]
     base: str = ""

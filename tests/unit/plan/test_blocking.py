@@ -146,6 +146,16 @@ def test_the_worst_gang_speaks_for_the_set() -> None:
     assert list(set_blocked(SetSnapshot({}, {}))) == []
 
 
+def test_a_scheduler_that_is_busy_with_others_is_not_silent() -> None:
+    _, seen = a_rest(PAIR)
+    silent = unplaced(seen, "tide-0-a", says="")
+    assert conditions(look(PAIR, silent))["tide-0"]["reason"] == "SchedulerSilent"
+    busy = changed(silent, surroundings=Surroundings(active="2026-03-01T09:59:00Z"))
+    plan = look(PAIR, busy)
+    assert conditions(plan) == {}
+    assert plan.recheck_after == 241
+
+
 def test_a_group_without_a_spec_says_nothing_of_labels() -> None:
     _, seen = a_rest(PAIR)
     seen = changed(
