@@ -190,16 +190,18 @@ class GangPlanner:
                 body = template.build(new.index, new.name, self._notes(slot, new))
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:
-                why = self._why(pod)
-                rank = Rank.REMOVE if pod.meta.uid in self.context.order.removals else Rank.POD
-                yield Delete(rank, Kind.POD, pod.meta.name, pod.meta.uid, why)
+                yield self._remove(pod)
             for pod in placement.keep:
                 yield from self._mend_pod(slot, pod)
                 if may_ungate(pod, slot, listed, base_scheduled=base_scheduled):
                     yield _ungate(pod)
 
-    def _why(self, pod: Pod) -> str:
-        return self.removals.get(pod.meta.uid, "the clique was scaled in")
+    def _remove(self, pod: Pod) -> Delete:
+        """What another pod takes the place of goes first: no two may have one index."""
+        why = self.removals.get(pod.meta.uid)
+        rank = Rank.POD if why is None else Rank.REMOVE
+        why = why or "the clique was scaled in"
+        return Delete(rank, Kind.POD, pod.meta.name, pod.meta.uid, why)
 
     def _notes(self, slot: CliqueSlot, new: NewPod) -> dict[str, str]:
         """What a pod that takes another one's place is to remember of it."""

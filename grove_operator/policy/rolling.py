@@ -59,7 +59,7 @@ def roll_pods(pods: Sequence[Pod], floor: Floor, target: str, taken: str | None)
         if floor.allows_one_less(ready):
             return PodRoll((*idle, in_hand), taken)
         return PodRoll(idle, taken, _unready(new, taken), short)
-    if taken is not None and not _succeeded(pods, new, floor, taken):
+    if taken is not None and not _succeeded(serving, new, floor, taken):
         return PodRoll(idle, taken, _unready(new, taken))
     if not serving:
         return PodRoll(idle, taken, done=not idle)
@@ -68,7 +68,7 @@ def roll_pods(pods: Sequence[Pod], floor: Floor, target: str, taken: str | None)
     return PodRoll(idle, taken, _unready(new, taken), short)
 
 
-def _succeeded(pods: Sequence[Pod], new: Sequence[Pod], floor: Floor, taken: str) -> bool:
+def _succeeded(serving: Sequence[Pod], new: Sequence[Pod], floor: Floor, taken: str) -> bool:
     """Whether the pod that replaces `taken` is ready.
 
     Where that pod is not known, after a restart or a second replacement, all must be ready.
@@ -76,7 +76,7 @@ def _succeeded(pods: Sequence[Pod], new: Sequence[Pod], floor: Floor, taken: str
     heirs = [pod for pod in new if pod.meta.annotations.get(labels.REPLACES) == taken]
     if heirs:
         return any(pod.ready for pod in heirs)
-    return len(pods) >= floor.wanted and all(pod.ready for pod in new)
+    return len(serving) + len(new) >= floor.wanted and all(pod.ready for pod in new)
 
 
 def _unready(new: Sequence[Pod], taken: str | None) -> Pod | None:

@@ -205,6 +205,15 @@ async def stage(kube: Kube, namespace: str) -> AsyncIterator[Stage]:
         yield Stage(kube, namespace, seen)
 
 
+@pytest.fixture
+def mortal(ground: LocalCluster, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator of the test's own, which it may kill."""
+    process = OperatorProcess(operator_kubeconfig(ground), tmp_path)
+    process.start()
+    yield process
+    process.kill()
+
+
 @dataclass
 class Proxied:
     """An operator that talks through a fault proxy."""

@@ -4,16 +4,11 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from tests.integration.conftest import PODS, Stage
 from tests.integration.sets import big
 from tests.support.inventory import orphans
 from tests.support.operator import OperatorProcess
-from tests.support.privileges import operator_kubeconfig
-from tools.localcluster import LocalCluster
 
 SEED = int(os.environ.get("GROVE_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 KILLS = 10
@@ -43,11 +38,6 @@ class Killer:
             await asyncio.to_thread(self.operator.kill)
             self.kills += 1
         await asyncio.to_thread(self.operator.start)
-
-
-@pytest.fixture
-def mortal(ground: LocalCluster, tmp_path: Path) -> OperatorProcess:
-    return OperatorProcess(operator_kubeconfig(ground), tmp_path)
 
 
 async def test_kills_leave_no_trace(stage: Stage, mortal: OperatorProcess) -> None:

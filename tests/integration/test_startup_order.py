@@ -1,7 +1,7 @@
 """Start orders with real waiter processes: the tests play kubelet, all else is the real thing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -17,14 +17,6 @@ from tools.localcluster import LocalCluster
 
 WAITING = "WaitingForParents"
 Needs = dict[str, dict[str, int]]
-
-
-@pytest.fixture
-def mortal(ground: LocalCluster, tmp_path: Path) -> Iterator[OperatorProcess]:
-    process = OperatorProcess(operator_kubeconfig(ground), tmp_path)
-    process.start()
-    yield process
-    process.kill()
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ class Followed:
     clashes: list[str] = field(default_factory=list)
     """Pods that shared an index with a live pod of the same PodClique."""
     changes: int = 0
+    listeners: list[Callable[[str, str, Object], None]] = field(default_factory=list)
+    """Told of each change: kind, change, object."""
     versions: dict[str, int] = field(default_factory=dict)
     """How far each kind's watch has come."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -180,6 +182,8 @@ class Followed:
             if kind == "Pod" and change == "ADDED":
                 self._note_clash(item)
         self.changes += 1
+        for tell in self.listeners:
+            tell(kind, change, item)
         self._changed.set()
 
     def _note_clash(self, new: Object) -> None:
