@@ -21,6 +21,7 @@ from grove_operator.observed import (
 )
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.motion import soonest
+from grove_operator.plan.startorder import IMAGE_MESSAGE
 from grove_operator.policy.availability import CliqueCounts
 from grove_operator.policy.reasons import Cause, CliqueView, Explanation, GangView, explain, tell
 from grove_operator.policy.requests import claims_of, pod_requests
@@ -137,7 +138,7 @@ class Blocking:
             parents=tuple(names[parent] for parent in slot.starts_after if parent in names),
             failure=failure,
             claims=claims,
-            floor=slot.blueprint.min_available,
+            unmade=IMAGE_MESSAGE if slot.name in self._context.order.blocked else "",
         )
 
     def _shown(self, gang: GangSlot) -> str:

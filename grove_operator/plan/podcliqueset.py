@@ -74,7 +74,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=(patch,) if patch else (),
         events=tuple(tell_no_order(blueprint, record, facts.capabilities)),
-        settled=seen.available == seen.updated == blueprint.replicas,
+        settled=bool(seen.blocked) or seen.available == seen.updated == blueprint.replicas,
         urgent=rollout.changed and patch is not None,
         wake=rollout.wake,
     )

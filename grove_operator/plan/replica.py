@@ -77,7 +77,9 @@ def plan_replica(
         events=tuple(statuses.events()),
         summary=summary,
         tally=statuses.tally(available=summary.available),
-        settled=not actions and movement.complete and _is_settled(context, counts),
+        # A blocked replica does not move: nothing is worth waiting for before it is told.
+        settled=summary.blocked is not None
+        or (not actions and movement.complete and _is_settled(context, counts)),
         urgent=movement.urgent,
         recheck_after=soonest(
             movement.recheck_after, recovery.recheck_after, lost.wait, statuses.blocking.wait

@@ -63,8 +63,8 @@ class CliqueView:
     """Since when the scheduler itself fails at it, and its words."""
     claims: tuple[str, ...] = ()
     """Claims that its pods name; asked for only while the scheduler fails."""
-    floor: int = 0
-    """How many ready pods those who start after it wait for."""
+    unmade: str = ""
+    """Why its pods are not even made, if that is our own decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def explain(gang: GangView, now: str) -> Explanation:
     for view in lacking:
         found += _troubled(view, gang.unreachable or {})
         found += _unready(view, now, waits)
-    found += _ordered(gang.cliques, troubled=bool(found))
+    if found:
+        found += _ordered(gang.cliques)
     causes = tuple(sorted(dict.fromkeys(found), key=lambda cause: cause.rank))
     return Explanation(causes, min(waits, default=None))
 
@@ -109,6 +110,9 @@ def _held(gang: GangView) -> Iterator[Cause]:
     complete = all(view.counts is not None and view.counts.complete for view in gang.cliques)
     if gang.refused and not complete:
         yield Cause(Rank.CREATION, "CreationRefused", f"the API server refuses {gang.refused}")
+    for view in gang.cliques:
+        if view.unmade:
+            yield Cause(Rank.CREATION, "StartOrderUnavailable", f"{view.name}: {view.unmade}")
     if gang.base and gang.base_causes:
         first = gang.base_causes[0]
         yield Cause(
@@ -262,21 +266,21 @@ def _unready(view: CliqueView, now: str, waits: list[float]) -> Iterator[Cause]:
         yield Cause(Rank.PROBE, "NotBecomingReady", text)
 
 
-def _ordered(cliques: Sequence[CliqueView], *, troubled: bool) -> Iterator[Cause]:
-    """Who waits for whom: a cause of its own only if the parent is not even meant to be ready."""
+def _ordered(cliques: Sequence[CliqueView]) -> Iterator[Cause]:
+    """Who waits for whom. Never the first cause: it is told what keeps the parent from being ready.
+
+    A parent that was scaled below its minimum is waited for as far as it can come.
+    """
     by_name = {view.name: view for view in cliques}
     for view in cliques:
         if view.counts is None or view.counts.enough_ready or not view.counts.scheduled:
             continue
-        for parent in (by_name[name] for name in view.parents if name in by_name):
-            ready, wanted = (parent.counts.ready, parent.counts.wanted) if parent.counts else (0, 0)
-            if ready >= parent.floor or not (troubled or wanted < parent.floor):
-                continue
-            text = f"{view.name} starts after {parent.name}, which has {ready} of {parent.floor} "
-            text += "pods ready"
-            if wanted < parent.floor:
-                text += f" and is scaled to {wanted}"
-            yield Cause(Rank.ORDER, "WaitsForStartupOrder", text)
+        for name in view.parents:
+            parent = by_name[name].counts if name in by_name else None
+            if parent is not None and not parent.enough_ready:
+                text = f"{view.name} starts after {name}, which has {parent.ready} of "
+                text += f"{parent.needed} pods ready"
+                yield Cause(Rank.ORDER, "WaitsForStartupOrder", text)
 
 
 def cut(text: str, longest: int = LONGEST) -> str:

@@ -230,15 +230,14 @@ async def a_probe_that_fails(scene: Scene) -> None:
     await scene.get_ready()
 
 
-async def a_parent_scaled_to_zero(scene: Scene) -> None:
-    cliques = scene.pool.clique("lead"), scene.pool.clique("work")
-    await scene.start(*cliques, cliqueStartupType="CliqueStartupTypeInOrder")
-    await scene.stage.scale("PodClique", "why-0-lead", 0)
-    await scene.told(
-        "WaitsForStartupOrder",
-        "work starts after lead, which has 0 of 1 pods ready and is scaled to 0",
-    )
-    await scene.get_ready("work")
+async def a_parent_that_crashes(scene: Scene) -> None:
+    cliques = scene.pool.clique("work"), scene.pool.clique("lead")
+    cliques[0]["spec"]["startsAfter"] = ["lead"]
+    await scene.start(*cliques, cliqueStartupType="CliqueStartupTypeExplicit")
+    await scene.report(crashing(3, "Error"), "lead")
+    order = "WaitsForStartupOrder: work starts after lead, which has 0 of 1 pods ready"
+    await scene.told("ContainerCrashes", "lead: 1 of 1 pods", order)
+    await scene.get_ready("lead")
 
 
 async def a_silent_node(scene: Scene) -> None:
@@ -263,7 +262,7 @@ CAUSES: tuple[Cause, ...] = (
     a_crash_loop,
     too_little_memory,
     a_probe_that_fails,
-    a_parent_scaled_to_zero,
+    a_parent_that_crashes,
     a_silent_node,
 )
 

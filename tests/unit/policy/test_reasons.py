@@ -26,7 +26,7 @@ def view(*pods: Pod, name: str = "w", minimum: int | None = None, **fields: Any)
     wanted = fields.pop("wanted", len(pods))
     floor = wanted if minimum is None else minimum
     counts = count_pods(pods, wanted, floor, Newest("new", ""))
-    return CliqueView(name, counts, pods, floor=fields.pop("floor", floor), **fields)
+    return CliqueView(name, counts, pods, **fields)
 
 
 def unready(index: int = 0, trouble: str = "", **fields: Any) -> Pod:
@@ -172,13 +172,12 @@ CASES: dict[str, tuple[GangView, list[tuple[str, str]]]] = {
         [],
     ),
     "its parent is scaled to zero": (
-        GangView((view(name="a", floor=1), view(unready(), name="b", parents=("a",)))),
-        [
-            (
-                "WaitsForStartupOrder",
-                "b starts after a, which has 0 of 1 pods ready and is scaled to 0",
-            )
-        ],
+        GangView((view(name="a", minimum=1), view(unready(), name="b", parents=("a",)))),
+        [],
+    ),
+    "nobody knows the image of what would wait": (
+        GangView((view(unready(), name="a"), view(name="b", wanted=1, unmade="no image"))),
+        [("StartOrderUnavailable", "b: no image")],
     ),
     "its parent crashes": (
         GangView((view(unready(), name="b", parents=("a",)), view(unready(0, CRASH), name="a"))),
