@@ -39,18 +39,9 @@ Use = tuple[str, str, str]
 """Verb, group and resource (`podcliques/status`)."""
 
 
-_SIMULATED: Final[Mapping[str, Mapping[str, str]]] = {
-    "kwok-controller": {
-        "manage-all-nodes": "false",
-        "manage-nodes-with-annotation-selector": "kwok.x-k8s.io/node=fake",
-    }
-}
-"""Only nodes that are marked so, as ours are; of any other a test may play the kubelet."""
-
-
 def under_audit(*, strict: bool = False, **others: Any) -> ClusterOptions:
     """Options of a cluster that notes what our accounts ask for; `strict` with more admission."""
-    extra = {**_SIMULATED, **(_STRICTER if strict else {})}
+    extra: Mapping[str, Mapping[str, str]] = _STRICTER if strict else {}
     return ClusterOptions(audited_users=(USER, WEBHOOK_USER), extra_args=extra, **others)
 
 
