@@ -130,6 +130,9 @@ def plan(
         native_gangs,
         native_gangs,
         waiter_image=image_reference(init_container_image, __version__),
+        resource_claims=True,
+        compute_domains=True,
+        mnnvl=True,
     )
     print_plan(sets, offered, output, Console(highlight=False))
 

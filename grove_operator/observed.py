@@ -32,6 +32,8 @@ class Kind(StrEnum):
     COMPOSITE_POD_GROUP = "CompositePodGroup"
     POD_MONITOR = "PodMonitor"
     REVISION = "ControllerRevision"
+    RESOURCE_CLAIM = "ResourceClaim"
+    COMPUTE_DOMAIN = "ComputeDomain"
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +126,12 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 
 Record = Pod | Clique | ScalingGroup | Child
 
+ClaimTemplates = Mapping[tuple[str, str], Mapping[str, Any]]
+"""Claim specs of the ResourceClaimTemplate objects that a set names, by namespace and name.
+
+In snapshots None while it is not known which exist.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -152,6 +160,9 @@ class ReplicaSnapshot:
     hpas: Mapping[str, Child] = field(default_factory=dict)
     pod_groups: Mapping[str, Child] = field(default_factory=dict)
     composite_groups: Mapping[str, Child] = field(default_factory=dict)
+    claims: Mapping[str, Child] = field(default_factory=dict)
+    compute_domains: Mapping[str, Child] = field(default_factory=dict)
+    claim_templates: ClaimTemplates | None = None
     set_status: Mapping[str, Any] = field(default_factory=dict)
     """The stored status of the set: whose turn it is in an update."""
     departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
@@ -168,6 +179,8 @@ class ReplicaSnapshot:
             Kind.HPA: self.hpas,
             Kind.POD_GROUP: self.pod_groups,
             Kind.COMPOSITE_POD_GROUP: self.composite_groups,
+            Kind.RESOURCE_CLAIM: self.claims,
+            Kind.COMPUTE_DOMAIN: self.compute_domains,
         }
         return by_kind[kind]
 
@@ -204,7 +217,7 @@ class ReplicaSummary:
     waiting: str = ""
     """What the update of this replica waits for, if anything is in its way."""
     problem: str = ""
-    """Why the last pass over the replica failed; empty if it did not."""
+    """Why the last pass over the replica failed, or what is in the way of the next one."""
     problem_code: str = ""
     blocked: Blocked | None = None
     """The worst of its blocked gangs."""
@@ -224,6 +237,7 @@ class SetSnapshot:
     stale: int = 0
     """Replicas with pods of an older template."""
     troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
-    """The replicas whose last pass failed."""
+    """The replicas that are in trouble, or whose last pass failed."""
     blocked: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas with blocked gangs."""
+    claim_templates: ClaimTemplates | None = None

@@ -22,6 +22,7 @@ SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
 UPDATING: Final = "Updating"
 POD_MONITORED: Final = "PodMonitored"
+DEVICES_AVAILABLE: Final = "DevicesAvailable"
 START_ORDER_UNAVAILABLE: Final = "StartOrderUnavailable"
 # PodGang, and for its worst gang PodCliqueSet
 GANG_BLOCKED: Final = "GangBlocked"

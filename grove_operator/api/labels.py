@@ -26,6 +26,8 @@ COMPONENT_SCALING_GROUP: Final = "pcs-podcliquescalinggroup"
 COMPONENT_POD_MONITOR: Final = "pcs-podmonitor"
 COMPONENT_REVISION: Final = "pcs-revision"
 COMPONENT_HPA: Final = "pcs-hpa"
+COMPONENT_CLAIM: Final = "resource-claim"
+COMPONENT_COMPUTE_DOMAIN: Final = "pcs-computedomain"
 COMPONENT_PODGANG: Final = "podgang"
 COMPONENT_CLIQUE: Final = "pcs-podclique"
 COMPONENT_GROUP_CLIQUE: Final = "pcsg-podclique"
@@ -72,6 +74,7 @@ that an autoscaler owns is never fought and a key that left the template is remo
 SET_FINALIZER: Final = "grove.io/podcliqueset.grove.io"
 CLIQUE_FINALIZER: Final = "grove.io/podclique.grove.io"
 GROUP_FINALIZER: Final = "grove.io/podcliquescalinggroup.grove.io"
+COMPUTE_DOMAIN_FINALIZER: Final = "grove.io/computedomain-finalizer"
 
 GATE: Final = "grove.io/podgang-pending-creation"
 

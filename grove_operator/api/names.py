@@ -42,6 +42,21 @@ def scaled_gang_name(group_fqn: str, group_replica: int, min_available: int) -> 
     return f"{group_fqn}-{group_replica - min_available}"
 
 
+def shared_claim_name(owner: str, template: str) -> str:
+    """ResourceClaim that all copies of `owner` share: a set, scaling group or PodClique."""
+    return f"{owner}-all-{template}"
+
+
+def copy_claim_name(owner: str, index: int, template: str) -> str:
+    """ResourceClaim of one copy of `owner`: a set's or group's replica, or a PodClique's pod."""
+    return f"{owner}-{index}-{template}"
+
+
+def compute_domain_name(replica_name: str, group: str) -> str:
+    """ComputeDomain, and the ResourceClaimTemplate that NVIDIA's driver makes for it."""
+    return f"{replica_name}-{group}"
+
+
 def service_account_name(set_name: str) -> str:
     return set_name
 

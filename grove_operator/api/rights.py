@@ -202,6 +202,27 @@ _OPERATOR: Final = (
     ),
     Right(
         holder=Holder.OPERATOR,
+        group="resource.k8s.io",
+        resources=("resourceclaims",),
+        verbs=_MANAGE,
+        why="the claims that pods of a set share",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="resource.k8s.io",
+        resources=("resourceclaimtemplates",),
+        verbs=_FOLLOW,
+        why="the templates that sets name, in any namespace; followed once a set names one",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="resource.nvidia.com",
+        resources=("computedomains",),
+        verbs=_MANAGE,
+        why="domains of multi-node NVLink, wherever that API is or comes to be served",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
         group="scheduling.k8s.io",
         resources=("priorityclasses",),
         verbs=_FOLLOW,

@@ -33,6 +33,7 @@ from grove_operator.errors import (
 )
 from grove_operator.observed import Kind, Record
 from grove_operator.plan.actions import Action, Create, Delete, Patch, StatusPatch
+from grove_operator.plan.obstacles import DEVICE_CODES
 
 RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.SET: resources.POD_CLIQUE_SETS,
@@ -51,6 +52,8 @@ RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.COMPOSITE_POD_GROUP: resources.COMPOSITE_POD_GROUPS,
     Kind.POD_MONITOR: resources.POD_MONITORS,
     Kind.REVISION: resources.REVISIONS,
+    Kind.RESOURCE_CLAIM: resources.RESOURCE_CLAIMS,
+    Kind.COMPUTE_DOMAIN: resources.COMPUTE_DOMAINS,
 }
 _LOG = logging.getLogger(__name__)
 _REMEMBERED: Final = 10_000
@@ -301,5 +304,7 @@ def describe(action: Action | StatusPatch, error: ClusterError) -> tuple[str, st
     """Code and text of a failure for `status.lastErrors`, in Grove's form."""
     verb = {Create: "CREATE", Patch: "SYNC", Delete: "DELETE", StatusPatch: "UPDATE"}[type(action)]
     code = f"ERR_{verb}_{action.kind.upper()}"
+    if isinstance(action, Create):
+        code = DEVICE_CODES.get((action.kind, action.owner.kind), code)
     text = f"[Operation: Sync, Code: {code}] message: {action.kind} {action.name}: {error.message}"
     return code, text

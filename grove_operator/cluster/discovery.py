@@ -16,10 +16,12 @@ import msgspec
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.resources import (
     COMPOSITE_POD_GROUPS,
+    COMPUTE_DOMAINS,
     POD_CLIQUE_SETS,
     POD_GANGS,
     POD_GROUPS,
     POD_MONITORS,
+    RESOURCE_CLAIMS,
     TOPOLOGY_BINDINGS,
     Resource,
 )
@@ -38,17 +40,20 @@ GROUP_VERSIONS: Final = tuple(
                 POD_GROUPS,
                 COMPOSITE_POD_GROUPS,
                 POD_MONITORS,
+                RESOURCE_CLAIMS,
+                COMPUTE_DOMAINS,
             )
         }
         | {
             ("scheduling.run.ai", "v2alpha2"),
             ("kai.scheduler", "v1alpha1"),
             ("scheduling.volcano.sh", "v1beta1"),
-            ("resource.nvidia.com", "v1beta1"),
         }
     )
 )
 _OUR_OWN: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS, POD_GANGS)
+_ALERT: Final = 20.0
+"""Seconds between looks for what a set waits for."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -82,6 +87,7 @@ class Discovery:
     """Keeps the answer fresh. `on_change` is called with each answer that differs from the last.
 
     While a kind of our own is missing, somebody is about to install the CRDs: then it looks often.
+    It also looks more often than usual while `lacks` finds that users wait for something.
     """
 
     def __init__(
@@ -90,11 +96,13 @@ class Discovery:
         on_change: Callable[[Served], None],
         interval: float = 180.0,
         eager: float = 5.0,
+        lacks: Callable[[Served], bool] = lambda _: False,
     ) -> None:
         self._api = api
         self._on_change = on_change
         self._interval = interval
         self._eager = min(eager, interval)
+        self._lacks = lacks
         self._wanted = asyncio.Event()
         self.known = asyncio.Event()
         self.served: Served = frozenset()
@@ -119,7 +127,7 @@ class Discovery:
             try:
                 found = await self.refresh()
                 if all(is_served(found, resource) for resource in _OUR_OWN):
-                    wait = self._interval
+                    wait = min(_ALERT, self._interval) if self._lacks(found) else self._interval
             except ClusterError as error:
                 _LOG.warning("API discovery failed", extra={"error": str(error)})
             await self._pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load

@@ -270,6 +270,11 @@ def decode_revision(raw: Raw) -> Child:
     return Child(meta=_meta(json.metadata), body={"revision": json.revision})
 
 
+def decode_identity(raw: Raw) -> Child:
+    """An object of which only metadata counts: what is in it can never be changed."""
+    return Child(meta=_meta(_meta_only(raw).metadata))
+
+
 def decode_name(raw: Raw) -> str:
     """Of some objects nothing but their being there counts."""
     return _meta_only(raw).metadata.name
@@ -291,5 +296,7 @@ DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.COMPOSITE_POD_GROUP: decode_child_without_status,
     Kind.POD_MONITOR: decode_child_without_status,
     Kind.REVISION: decode_revision,
+    Kind.RESOURCE_CLAIM: decode_identity,
+    Kind.COMPUTE_DOMAIN: decode_identity,
 }
 """The kinds that are read. Secrets are only made: see `api/rights.py`."""

@@ -83,6 +83,14 @@ VALIDATING_WEBHOOKS: Final = Resource(
 
 POD_MONITORS: Final = Resource("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
 
+RESOURCE_CLAIMS: Final = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+RESOURCE_CLAIM_TEMPLATES: Final = Resource(
+    "resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate"
+)
+COMPUTE_DOMAINS: Final = Resource(
+    "resource.nvidia.com", "v1beta1", "computedomains", "ComputeDomain"
+)
+
 POD_CLIQUE_SETS: Final = Resource(GROVE, "v1alpha1", "podcliquesets", "PodCliqueSet")
 SCALING_GROUPS: Final = Resource(
     GROVE, "v1alpha1", "podcliquescalinggroups", "PodCliqueScalingGroup"

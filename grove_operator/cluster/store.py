@@ -32,7 +32,7 @@ _SET_LEVEL: Final = frozenset(
         Kind.REVISION,
     }
 )
-_NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA})
+_NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA, Kind.RESOURCE_CLAIM})
 """Kinds without a replica index label: their names tell."""
 WHOLE_SET: Final = -1
 """In place of a replica index: the set itself."""
@@ -184,6 +184,8 @@ class Store:
             hpas=_only(children.get(Kind.HPA), Child),
             pod_groups=_only(children.get(Kind.POD_GROUP), Child),
             composite_groups=_only(children.get(Kind.COMPOSITE_POD_GROUP), Child),
+            claims=_only(children.get(Kind.RESOURCE_CLAIM), Child),
+            compute_domains=_only(children.get(Kind.COMPUTE_DOMAIN), Child),
             set_status=self._set_status(family),
             departed={clique: dict(gone) for clique, gone in files.departed.items()},
         )
@@ -291,6 +293,9 @@ def _differs(old: Record, new: Record, source: Source) -> bool:
     if isinstance(old, Pod) and isinstance(new, Pod):
         return _facts(old) != _facts(new)
     if source is Source.STATUS:
+        return _without_status(old) != _without_status(new)
+    if isinstance(old, Child) and isinstance(new, Child) and not (old.body or new.body):
+        # Of such objects nothing is kept but metadata, and much of what changes is status.
         return _without_status(old) != _without_status(new)
     return True
 

@@ -4,7 +4,7 @@ Made anew when the set's generation, labels or annotations change, then shared b
 all replicas. Everything downstream reads this instead of the models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,14 @@ from grove_operator.api.podcliqueset import (
 )
 from grove_operator.desired.environment import group_environment, with_environment
 from grove_operator.desired.fingerprint import generation_hash, instance_hash, pod_template_hash
+from grove_operator.desired.sharing import (
+    SharedClaim,
+    TemplateRef,
+    clique_claims,
+    group_claims,
+    mnnvl_group,
+    set_claims,
+)
 
 _REVISION_LIMIT: Final = 10
 _MIRROR_NOT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
@@ -40,6 +48,9 @@ class CliqueBlueprint:
     starts_after: tuple[str, ...]
     """Names of the cliques that it starts after, by the rule of the set's startup type."""
     scaling: AutoScalingConfig | None
+    claims: tuple[SharedClaim, ...] = ()
+    mnnvl_group: str = ""
+    """The ComputeDomain group of those of its containers that have GPUs; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class GroupBlueprint:
     scaling: AutoScalingConfig | None
     instance: str
     """Hash of the templates of all its cliques: a group replica is replaced as a whole."""
+    claims: tuple[SharedClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,11 @@ class SetBlueprint:
     """Whether any clique starts after another."""
     revision_limit: int
     """How many old templates are kept."""
+    claims: tuple[SharedClaim, ...] = ()
+    claiming: frozenset[str] = frozenset()
+    """Names of the cliques whose pods use shared claims."""
+    claim_sources: frozenset[TemplateRef] = frozenset()
+    """The ResourceClaimTemplate objects that are needed."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -148,7 +165,20 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         keep_unreachable=meta.annotations.get(labels.KEEP_UNREACHABLE) == "true",
         has_order=any(clique.starts_after for clique in cliques.values()),
         revision_limit=_revision_limit(meta.annotations),
+        **_sharing(pcs, [*cliques.values(), *groups]),
     )
+
+
+def _sharing(
+    pcs: PodCliqueSet, parts: Iterable[CliqueBlueprint | GroupBlueprint]
+) -> dict[str, Any]:
+    own = set_claims(pcs)
+    every = [*own, *(claim for part in parts for claim in part.claims)]
+    return {
+        "claims": own,
+        "claiming": frozenset(name for claim in every for name in claim.cliques),
+        "claim_sources": frozenset(claim.source for claim in every if claim.source),
+    }
 
 
 def _revision_limit(annotations: Mapping[str, str]) -> int:
@@ -206,6 +236,8 @@ def _clique(pcs: PodCliqueSet, index: int, clique: CliqueTemplate) -> CliqueBlue
         group=group.name if group else None,
         starts_after=_starts_after(pcs, index, clique),
         scaling=spec.auto_scaling_config,
+        claims=clique_claims(pcs, clique),
+        mnnvl_group=mnnvl_group(pcs, clique),
     )
 
 
@@ -241,6 +273,7 @@ def _group(
         cliques=members,
         scaling=config.scale_config,
         instance=instance_hash(clique.pod_hash for clique in members),
+        claims=group_claims(pcs, config),
     )
 
 

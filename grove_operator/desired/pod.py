@@ -6,9 +6,10 @@ from typing import Any
 
 from grove_operator.api import labels, names
 from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.desired.claims import claims_of_pod, with_claims
 from grove_operator.desired.environment import pod_environment, with_environment
 from grove_operator.desired.expansion import CliqueSlot
-from grove_operator.desired.podclique import clique_labels
+from grove_operator.desired.podclique import clique_labels, clique_pod_spec
 from grove_operator.desired.startorder import Needs, tell_needs, with_waiter
 
 
@@ -66,9 +67,12 @@ class PodTemplate:
         service = names.replica_name(blueprint.name, self.replica)
         address = names.service_address(blueprint.name, self.replica, blueprint.namespace)
         spec = with_environment(
-            slot.blueprint.spec["podSpec"],
+            clique_pod_spec(slot),
             pod_environment(blueprint.name, self.replica, slot.name, address),
         )
+        if slot.blueprint.name in blueprint.claiming:
+            claims = claims_of_pod(blueprint, slot, self.replica, pod_index)
+            spec = with_claims(spec, claims)
         spec.pop("schedulingGates", None)
         if self.gated:
             spec["schedulingGates"] = [{"name": labels.GATE}]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from grove_operator.api import labels
+from grove_operator.api import labels, names
 from grove_operator.desired.blueprint import SetBlueprint, child_metadata, replica_label
+from grove_operator.desired.computedomain import with_domain_claim
 from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.desired.ownership import remember
 
@@ -33,9 +34,19 @@ def clique_annotations(slot: CliqueSlot) -> dict[str, str]:
     return dict(clique.annotations) | {labels.LAST_APPLIED: applied}
 
 
+def clique_pod_spec(slot: CliqueSlot) -> dict[str, Any]:
+    """The template's pod spec, with the claim for multi-node NVLink if its clique asks for it."""
+    pod_spec: dict[str, Any] = slot.blueprint.spec["podSpec"]
+    group = slot.blueprint.mnnvl_group
+    if not group:
+        return pod_spec
+    base = slot.base_gang or slot.gang  # named like the replica
+    return with_domain_claim(pod_spec, names.compute_domain_name(base, group))
+
+
 def clique_spec(slot: CliqueSlot) -> dict[str, Any]:
     """The spec without `replicas`, which belongs to whoever scales the clique."""
-    spec = dict(slot.blueprint.spec)
+    spec = {**slot.blueprint.spec, "podSpec": clique_pod_spec(slot)}
     if slot.starts_after:
         spec["startsAfter"] = list(slot.starts_after)
     return spec

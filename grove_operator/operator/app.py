@@ -18,6 +18,7 @@ from typing import Any, Final
 from grove_operator import __version__, metrics
 from grove_operator.api import labels
 from grove_operator.cluster.applier import RESOURCES, Applier
+from grove_operator.cluster.claimtemplates import decode_claim_template
 from grove_operator.cluster.config import ClientOptions, own_namespace
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.discovery import Discovery, Served, is_served
@@ -27,13 +28,14 @@ from grove_operator.cluster.informer import Informer
 from grove_operator.cluster.nodes import decode_node
 from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
 from grove_operator.cluster.records import DECODERS, decode_name
-from grove_operator.cluster.resources import NODES
+from grove_operator.cluster.resources import NODES, RESOURCE_CLAIM_TEMPLATES
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.desired.startorder import image_reference
 from grove_operator.observed import Kind, Record
 from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.operator.reconcile import Key, Reconciler
+from grove_operator.plan.obstacles import asks_for_domains
 from grove_operator.policy.pacing import Pace
 from grove_operator.process.launch import launch
 from grove_operator.process.probes import Address, Check, Probes, is_alive, is_synced
@@ -46,8 +48,12 @@ _LOG = logging.getLogger(__name__)
 _MANAGED: Final = f"{labels.MANAGED_BY}={labels.MANAGER}"
 _NATIVE: Final = (Kind.WORKLOAD, Kind.POD_GROUP, Kind.COMPOSITE_POD_GROUP)
 """Kinds that the cluster may or may not serve, and that planning waits for where it does."""
-_OPTIONAL: Final = (*_NATIVE, Kind.POD_MONITOR)
+_DEVICES: Final = (Kind.RESOURCE_CLAIM, Kind.COMPUTE_DOMAIN)
+_OPTIONAL: Final = (*_NATIVE, *_DEVICES, Kind.POD_MONITOR)
 """Kinds that the cluster may or may not serve. PodMonitors that cannot be read hold nothing up."""
+
+_AWAITED: Final = (*_NATIVE, *_DEVICES)
+"""Kinds without whose caches no work begins, where they are served."""
 
 AnyInformer = Informer[Any]
 
@@ -79,10 +85,16 @@ class Operator:
         self.node_informer: AnyInformer = Informer(
             api, NODES, decode=decode_node, sink=self.reconciler.nodes
         )
+        self.template_informer: AnyInformer = Informer(
+            api,
+            RESOURCE_CLAIM_TEMPLATES,
+            decode=decode_claim_template,
+            sink=self.reconciler.templates,
+        )
         self.shell = Shell(
             api.credentials, KINDS, event_handlers(self._look_at_set, lambda _: None)
         )
-        self.discovery = Discovery(api, self._discovered)
+        self.discovery = Discovery(api, self._discovered, lacks=self._lacks)
         self.served = {kind: asyncio.Event() for kind in _OPTIONAL}
         self.elector = Elector(api, self._lease(options))
         self.probes = Probes(before_scrape=self._measure)
@@ -141,6 +153,7 @@ class Operator:
             supervisor.add(f"informer {kind}", run)
         supervisor.add("informer PriorityClass", self.priority_informer.run)
         supervisor.add("informer Node", self.node_informer.run)
+        supervisor.add("informer ResourceClaimTemplate", self._inform_of_templates)
         supervisor.add("discovery", self.discovery.run)
         supervisor.add("kopf", lambda: self.shell.run(supervisor.stopping))
         supervisor.add("events", self.recorder.run)
@@ -162,11 +175,16 @@ class Operator:
             await informer.synced.wait()
             self._offer()
 
+    async def _inform_of_templates(self) -> None:
+        await self.reconciler.templates.needed.wait()
+        await self.served[Kind.RESOURCE_CLAIM].wait()
+        await self.template_informer.run()
+
     async def _work(self) -> None:
         """Reconcile once caches are filled and this process leads."""
         await self.discovery.known.wait()
         for kind, informer in self.informers.items():
-            if kind not in _OPTIONAL or (kind in _NATIVE and self.served[kind].is_set()):
+            if kind not in _OPTIONAL or (kind in _AWAITED and self.served[kind].is_set()):
                 await informer.synced.wait()
         if self.served[Kind.POD_MONITOR].is_set():
             # Else sets that have one would be told for a moment that there can be none.
@@ -218,13 +236,26 @@ class Operator:
             composite_groups=Kind.COMPOSITE_POD_GROUP in served,
             workloads=Kind.WORKLOAD in served,
             priority_classes=frozenset(self.priorities.names),
-            pod_monitors=self.served[Kind.POD_MONITOR].is_set()
-            and self.informers[Kind.POD_MONITOR].synced.is_set(),
+            pod_monitors=self._is_known(Kind.POD_MONITOR),
+            resource_claims=self._is_known(Kind.RESOURCE_CLAIM),
+            compute_domains=self._is_known(Kind.COMPUTE_DOMAIN),
+            mnnvl=self.settings.network.auto_mnnvl_enabled,
             waiter_image=image_reference(self.settings.init_container_image, __version__),
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered
             self.reconciler.look_at_everything()
+
+    def _lacks(self, found: Served) -> bool:
+        """Whether a set waits for ComputeDomains, which come with a driver."""
+        if is_served(found, RESOURCES[Kind.COMPUTE_DOMAIN]):
+            return False
+        return self.settings.network.auto_mnnvl_enabled and any(
+            asks_for_domains(blueprint) for blueprint in self.reconciler.blueprints()
+        )
+
+    def _is_known(self, kind: Kind) -> bool:
+        return self.served[kind].is_set() and self.informers[kind].synced.is_set()
 
     def _look_at_set(self, namespace: str, name: str) -> None:
         self.queue.add(Key(namespace, name, WHOLE_SET))

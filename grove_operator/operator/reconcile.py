@@ -7,23 +7,27 @@ replica has been quiet for a moment: a burst of events becomes one write.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from grove_operator import metrics
 from grove_operator.cluster.applier import Applier, Report, describe, refusal
+from grove_operator.cluster.claimtemplates import TemplateCache
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.nodes import Nodes
 from grove_operator.cluster.occupancy import Occupancy
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
+from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.observed import (
     Child,
     Kind,
     Node,
     Pod,
     Record,
+    ReplicaSnapshot,
     ReplicaSummary,
+    SetSnapshot,
     Surroundings,
 )
 from grove_operator.operator.families import Known
@@ -37,6 +41,8 @@ from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status
 from grove_operator.plan.replica import plan_replica
 from grove_operator.policy.pacing import Changes, Pace, is_strained, status_delay
 from grove_operator.scheduling.native import Capabilities
+
+Snapshot = TypeVar("Snapshot", ReplicaSnapshot, SetSnapshot)
 
 _LOOKS: Final = 8
 """Looks in one pass: each does what the last one made possible. More would be going in circles."""
@@ -75,6 +81,7 @@ class Reconciler:
         self.nodes = Nodes(self._node_changed)
         self.occupancy = Occupancy(self.nodes, store)
         self._active: dict[str, str] = {}
+        self.templates = TemplateCache(self._look_at_family)
         self._known: dict[Family, Known] = {}
         self._touched: dict[Key, tuple[float, float]] = {}
         self._stale: set[Key] = set()
@@ -152,7 +159,7 @@ class Reconciler:
 
     def _plan_replica(self, key: Key, known: Known) -> Plan:
         seen = replace(
-            self.store.snapshot(key.family, key.replica),
+            self._with_templates(key, known, self.store.snapshot(key.family, key.replica)),
             surroundings=Surroundings(
                 self.nodes.by_name,
                 self.occupancy,
@@ -169,7 +176,14 @@ class Reconciler:
             return Plan()
         children = self.store.set_children(key.family)
         facts = SetFacts(self.capabilities, self.now(), known.errors)
-        return plan_set(known.blueprint, record, known.picture(children), facts)
+        seen = self._with_templates(key, known, known.picture(children))
+        return plan_set(known.blueprint, record, seen, facts)
+
+    def _with_templates(self, key: Key, known: Known, seen: Snapshot) -> Snapshot:
+        """Show the ResourceClaimTemplates to the planner, if the set names any."""
+        if known.blueprint is None or not known.blueprint.claim_sources:
+            return seen
+        return replace(seen, claim_templates=self.templates.for_set(key.family))
 
     async def _reject(self, key: Key, record: Child, known: Known) -> str:
         """Say what is wrong with a spec, leave all that runs alone, and let it be deleted."""
@@ -303,14 +317,29 @@ class Reconciler:
         record = self.store.the_set(family)
         if record is None and not self.store.replicas(family):
             self._known.pop(family, None)
+            self.templates.want(family, ())
             return Known()
         known = self._known.setdefault(family, Known())
         if record is None:
             known.blueprint, known.problems, known.identity = None, [], ()
+            self.templates.want(family, ())
         elif known.read(record):
+            self.templates.want(family, known.blueprint.claim_sources if known.blueprint else ())
             self.queue.add(Key(*family, WHOLE_SET))
             self._look_at_replicas(family, known)
         return known
+
+    def blueprints(self) -> Iterator[SetBlueprint]:
+        """Of all sets that can be carried out."""
+        for known in self._known.values():
+            if known.blueprint is not None:
+                yield known.blueprint
+
+    def _look_at_family(self, family: Family) -> None:
+        known = self._known.get(family)
+        if known is not None:
+            self.queue.add(Key(*family, WHOLE_SET))
+            self._look_at_replicas(family, known)
 
     def _look_at_replicas(self, family: Family, known: Known) -> None:
         wanted = range(known.blueprint.replicas) if known.blueprint else ()

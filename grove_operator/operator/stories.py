@@ -24,6 +24,14 @@ _REASONS: Final = {
     ),
     ("Create", Kind.GANG): ("PodGangCreateOrUpdateSuccessful", "created {} PodGangs"),
     ("Delete", Kind.GANG): ("PodGangDeleteSuccessful", "deleted {} PodGangs"),
+    ("Create", Kind.COMPUTE_DOMAIN): (
+        "ComputeDomainCreateSuccessful",
+        "created {} ComputeDomains",
+    ),
+    ("Delete", Kind.COMPUTE_DOMAIN): (
+        "ComputeDomainDeleteSuccessful",
+        "deleted {} ComputeDomains",
+    ),
 }
 _FAILURES: Final = {
     Kind.POD: "Pod{}Failed",

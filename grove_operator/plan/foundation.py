@@ -31,6 +31,7 @@ from grove_operator.plan.actions import (
     missing,
 )
 from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.devices import plan_devices
 from grove_operator.plan.removal import remove_unexpected
 
 
@@ -49,6 +50,7 @@ def plan_foundation(context: ReplicaContext, seen: ReplicaSnapshot) -> Iterator[
         yield from _plan_clique(context, seen, clique)
     owners = [blueprint.uid, *(group.meta.uid for group in context.groups.values())]
     yield from remove_unexpected(Kind.CLIQUE, seen.cliques, context.slots.cliques, owners)
+    yield from plan_devices(context, seen)
 
 
 def plan_children(

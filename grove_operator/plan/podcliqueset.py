@@ -16,7 +16,9 @@ from grove_operator.desired.podmonitor import build_monitor, scraped_cliques
 from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Plan, Rank
 from grove_operator.plan.blocking import set_blocked
+from grove_operator.plan.claims import plan_set_claims
 from grove_operator.plan.foundation import keep_children, plan_children
+from grove_operator.plan.obstacles import device_condition, device_events, set_obstacles
 from grove_operator.plan.revisions import plan_revisions
 from grove_operator.plan.rollout import Rollout, plan_rollout
 from grove_operator.plan.startorder import (
@@ -59,21 +61,31 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
     """`record` is the set as stored, whose status is compared."""
     if blueprint.deleting:
         return Plan(actions=tuple(_release(record)))
+    obstacles = tuple(set_obstacles(blueprint, seen, facts.capabilities))
     actions = [
         *_claim(record),
         *_plan_access(blueprint, seen),
         *_plan_workloads(seen, blueprint, facts),
         *_plan_monitor(seen, blueprint, facts),
         *plan_revisions(blueprint, record, seen),
+        *plan_set_claims(blueprint, seen, facts.capabilities),
     ]
     rollout = plan_rollout(blueprint, record.status, seen, facts.now)
+    facts = replace(facts, errors=(*facts.errors, *(item.error for item in obstacles)))
     status = _status(blueprint, record, seen, facts)
+    story = device_condition(blueprint, seen, obstacles)
+    status["conditions"] = c.merge(
+        status["conditions"], story, now=facts.now, owned=frozenset({c.DEVICES_AVAILABLE})
+    )
     _tell_rollout(status, rollout, facts.now)
     patch = status_patch(Kind.SET, record, status, exact=False)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=(patch,) if patch else (),
-        events=tuple(tell_no_order(blueprint, record, facts.capabilities)),
+        events=(
+            *tell_no_order(blueprint, record, facts.capabilities),
+            *device_events(record, story),
+        ),
         settled=bool(seen.blocked) or seen.available == seen.updated == blueprint.replicas,
         urgent=rollout.changed and patch is not None,
         wake=rollout.wake,

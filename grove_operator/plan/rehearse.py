@@ -16,6 +16,7 @@ from grove_operator.api.names import replica_of
 from grove_operator.desired.blueprint import SetBlueprint, owner_reference
 from grove_operator.observed import (
     Child,
+    ClaimTemplates,
     Clique,
     Kind,
     Meta,
@@ -49,6 +50,11 @@ class Stage:
     capabilities: Capabilities
     records: dict[Kind, dict[str, Record]] = field(default_factory=dict)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def templates(self) -> ClaimTemplates:
+        """All that are named exist; what they ask for is not known."""
+        return {source: {} for source in self.blueprint.claim_sources}
 
     def kind(self, kind: Kind) -> dict[str, Record]:
         return self.records.setdefault(kind, {})
@@ -117,6 +123,9 @@ class Stage:
             hpas=mine.get(Kind.HPA, {}),
             pod_groups=mine.get(Kind.POD_GROUP, {}),
             composite_groups=mine.get(Kind.COMPOSITE_POD_GROUP, {}),
+            claims=mine.get(Kind.RESOURCE_CLAIM, {}),
+            compute_domains=mine.get(Kind.COMPUTE_DOMAIN, {}),
+            claim_templates=self.templates,
         )
 
 
@@ -147,7 +156,8 @@ def settle_set(stage: Stage, now: str = EPOCH) -> None:
         children: dict[Kind, dict[str, Any]] = {
             k: dict(found) for k, found in stage.records.items()
         }
-        plan = plan_set(blueprint, record, SetSnapshot(children, {}), facts)
+        seen = SetSnapshot(children, {}, claim_templates=stage.templates)
+        plan = plan_set(blueprint, record, seen, facts)
         actions = [action for action in plan.actions if action.kind is not Kind.SET]
         if not actions:
             return
@@ -242,7 +252,7 @@ def _meta(metadata: Mapping[str, Any]) -> Meta:
 
 
 def _replica(blueprint: SetBlueprint, kind: Kind, record: Record) -> int | None:
-    if kind in (Kind.GANG, Kind.HPA):
+    if kind in (Kind.GANG, Kind.HPA, Kind.RESOURCE_CLAIM):
         return replica_of(blueprint.name, record.meta.name)
     text = record.meta.labels.get(labels.REPLICA_INDEX)
     return int(text) if text is not None else None

@@ -12,14 +12,23 @@ from grove_operator.plan.actions import Action, Delete, Patch, Rank
 _FINALIZERS = {
     Kind.CLIQUE: labels.CLIQUE_FINALIZER,
     Kind.SCALING_GROUP: labels.GROUP_FINALIZER,
+    Kind.COMPUTE_DOMAIN: labels.COMPUTE_DOMAIN_FINALIZER,
 }
-_TOPMOST = (Kind.SCALING_GROUP, Kind.CLIQUE, Kind.GANG, Kind.HPA, Kind.SERVICE)
+_TOPMOST = (
+    Kind.SCALING_GROUP,
+    Kind.CLIQUE,
+    Kind.GANG,
+    Kind.HPA,
+    Kind.SERVICE,
+    Kind.RESOURCE_CLAIM,
+    Kind.COMPUTE_DOMAIN,
+)
 
 AnyChild = Clique | ScalingGroup | Child
 
 
 def release_finalizers(seen: ReplicaSnapshot) -> Iterator[Patch]:
-    """Let go of PodCliques and scaling groups that are being deleted; their children follow."""
+    """Let go of what is being deleted; the children of PodCliques and scaling groups follow."""
     for kind, finalizer in _FINALIZERS.items():
         for name, record in seen.children(kind).items():
             meta = record.meta

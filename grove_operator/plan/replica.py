@@ -13,6 +13,7 @@ from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Event, Plan, StatusPatch
 from grove_operator.plan.blocking import Blocking
 from grove_operator.plan.context import ReplicaContext, replica_context
+from grove_operator.plan.devices import hold_pods, tell_obstacle
 from grove_operator.plan.editions import keep_editions
 from grove_operator.plan.foundation import plan_foundation
 from grove_operator.plan.gangs import GangPlanner
@@ -68,9 +69,11 @@ def plan_replica(
         *gangs.plan(),
         *recovery.actions,
     ]
+    actions = hold_pods(context, actions)
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
     summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
+    summary = tell_obstacle(summary, context, seen)
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=patches,

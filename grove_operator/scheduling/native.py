@@ -38,6 +38,12 @@ class Capabilities:
     """Whether PodMonitors are served and may be read."""
     waiter_image: str = ""
     """Image of the init container by which pods wait for others; empty if not configured."""
+    resource_claims: bool = False
+    """Whether ResourceClaims (resource.k8s.io/v1) are served and known."""
+    compute_domains: bool = False
+    """The same of ComputeDomains (resource.nvidia.com/v1beta1)."""
+    mnnvl: bool = False
+    """Whether ComputeDomains may be made, by the operator's settings."""
 
     def gangs_for(self, blueprint: SetBlueprint) -> bool:
         """Whether the set's own scheduler places its gangs all-or-nothing."""

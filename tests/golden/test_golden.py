@@ -1,5 +1,6 @@
 """Each folder: a manifest, every object that it becomes, and a line that says what to look at."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tests.support.golden import compare
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/input.yaml"))
-OFFERED = {"plain": PLAIN, "sums": SUMS}
+DEVICES = replace(NATIVE, resource_claims=True, compute_domains=True, mnnvl=True)
+OFFERED = {"plain": PLAIN, "sums": SUMS, "devices": DEVICES}
 
 
 def capabilities(case: str) -> Capabilities:
