@@ -34,6 +34,7 @@ _DOMAINS_UNSERVED: Final = (
     "the API server serves no ComputeDomains (resource.nvidia.com/v1beta1), so pods of MNNVL "
     "groups wait; install NVIDIA's DRA driver"
 )
+_CLAIMS_MISSING: Final = "ResourceClaimsMissing"
 _NOTHING: Final = (
     "nothing is in the way of the ResourceClaims and ComputeDomains that this set asks for"
 )
@@ -67,7 +68,7 @@ def missing_template(wanted: WantedClaim, templates: ClaimTemplates | None) -> O
     text = f"ResourceClaim {wanted.name} cannot be made: there is no ResourceClaimTemplate "
     text += f"{source[1]} in namespace {source[0]}"
     code = DEVICE_CODES[Kind.RESOURCE_CLAIM, wanted.owner_kind]
-    return Obstacle(code, "ResourceClaimTemplateNotFound", text)
+    return Obstacle(code, _CLAIMS_MISSING, text)
 
 
 def set_obstacles(
@@ -105,7 +106,7 @@ def device_condition(
     else:
         for _, summary in sorted(seen.troubled.items()):
             if summary.problem_code in _CODES:
-                status, reason = False, "ResourceClaimsMissing"
+                status, reason = False, _CLAIMS_MISSING
                 message = summary.problem.partition("message: ")[2]
                 break
     return [c.condition(c.DEVICES_AVAILABLE, status=status, reason=reason, message=message)]

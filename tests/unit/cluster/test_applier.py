@@ -284,3 +284,17 @@ def test_failures_are_told_in_groves_words() -> None:
         "[Operation: Sync, Code: ERR_CREATE_SERVICE] message: Service tide-0: no room",
     )
     assert describe(a_patch("u"), ConflictError("x", 409, "y", "z"))[0] == "ERR_SYNC_SERVICE"
+
+
+DEVICES: dict[str, tuple[Kind, Kind, str]] = {
+    "of the set": (Kind.RESOURCE_CLAIM, Kind.SET, "ERR_SYNC_PCS_RESOURCE_CLAIM"),
+    "of a group": (Kind.RESOURCE_CLAIM, Kind.SCALING_GROUP, "ERR_SYNC_PCSG_RESOURCE_CLAIM"),
+    "of a PodClique": (Kind.RESOURCE_CLAIM, Kind.CLIQUE, "ERR_SYNC_PCLQ_RESOURCE_CLAIM"),
+    "a domain": (Kind.COMPUTE_DOMAIN, Kind.SET, "ERR_SYNC_COMPUTEDOMAIN"),
+}
+
+
+@pytest.mark.parametrize(("kind", "owner", "code"), DEVICES.values(), ids=DEVICES)
+def test_failures_of_claims_are_told_by_whose_they_are(kind: Kind, owner: Kind, code: str) -> None:
+    create = Create(Rank.FOUNDATION, kind, "c", {}, Owner(owner, "tide"))
+    assert describe(create, ForbiddenError("create", 403, "Forbidden", "no"))[0] == code

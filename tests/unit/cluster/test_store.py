@@ -95,6 +95,32 @@ def test_the_answer_to_a_status_is_news_only_for_what_else_changed(cache: Listen
     assert cache.told() == ["changed"]
 
 
+def a_claim(name: str, version: int = 1, **meta: Any) -> Child:
+    return Child(meta=a_meta(name, version=version, labels=labels.default_pair("tide"), **meta))
+
+
+@pytest.mark.parametrize(
+    ("name", "replica"),
+    [
+        ("tide-all-nic", WHOLE_SET),
+        ("tide-1-nic", 1),
+        ("tide-1-crew-all-nic", 1),
+        ("tide-2-w-0-n", 2),
+    ],
+)
+def test_claims_are_filed_by_name(cache: Listening, name: str, replica: int) -> None:
+    cache.store.upsert(Kind.RESOURCE_CLAIM, a_claim(name))
+    assert cache.news == [(Place(TIDE, replica), Kind.RESOURCE_CLAIM, "new")]
+
+
+def test_what_happens_inside_a_claim_is_no_news(cache: Listening) -> None:
+    cache.store.upsert(Kind.RESOURCE_CLAIM, a_claim("tide-0-nic"))
+    cache.store.upsert(Kind.RESOURCE_CLAIM, a_claim("tide-0-nic", 2))
+    assert cache.told() == ["new"]
+    cache.store.upsert(Kind.RESOURCE_CLAIM, a_claim("tide-0-nic", 3, deleting=True))
+    assert cache.told() == ["changed"]
+
+
 def test_what_is_gone_does_not_come_back_with_a_late_event(cache: Listening) -> None:
     cache.store.upsert(Kind.POD, a_filed_pod(5))
     cache.store.delete(Kind.POD, a_filed_pod(7))
