@@ -209,8 +209,16 @@ async def test_what_somebody_did_to_claims_is_mended(
         path(stage, "reef-0-p"), lambda item: item["metadata"]["labels"][key] == "resource-claim"
     )
     await until_claims(stage, names)
+    await hide_and_seek(stage, path(stage, "reef-0-gate-1-p"))
     await stage.delete("PodCliqueSet", "reef")
     await until_claims(stage, [])
+
+
+async def hide_and_seek(stage: Stage, path: str) -> None:
+    """Without our labels it is out of sight: then it is found by its name."""
+    key = "app.kubernetes.io/managed-by"
+    await stage.kube.patch(path, {"metadata": {"labels": {key: None}}})
+    await stage.kube.wait_for(path, lambda item: key in item["metadata"]["labels"])
 
 
 def told(stage: Stage, name: str) -> tuple[str, str]:
@@ -335,6 +343,8 @@ async def _domains_come_and_go(stage: Stage, operator: OperatorProcess) -> None:
     first = path_of(NVIDIA, "computedomains", stage.namespace, "mesh-0-fabric")
     await stage.kube.delete(first)
     await another(stage, first, found[0])
+    await hide_and_seek(stage, first)
+    await stage.seen.stays_quiet(2)
     # What the driver writes is no news.
     before = operator.writes()
     await stage.kube.patch(f"{first}/status", {"status": {"status": "Ready"}})

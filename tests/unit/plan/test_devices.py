@@ -175,9 +175,12 @@ def test_a_domain_is_made_and_mentioned_in_the_podclique() -> None:
     assert look(linked(), seen, SERVED).actions == ()
 
 
-@pytest.mark.parametrize("lacking", ["compute_domains", "mnnvl"])
-def test_no_domain_is_made_that_cannot_be_or_may_not(lacking: str) -> None:
-    _, seen = a_rest(linked(), replace(SERVED, **{lacking: False}))
+UNSERVED, OFF = replace(SERVED, compute_domains=False), replace(SERVED, mnnvl=False)
+
+
+@pytest.mark.parametrize("offered", [UNSERVED, OFF], ids=["unserved", "off"])
+def test_no_domain_is_made_that_cannot_be_or_may_not(offered: Capabilities) -> None:
+    _, seen = a_rest(linked(), offered)
     assert not seen.compute_domains
     assert len(seen.pods["tide-0-w"]) == 1
 
@@ -271,13 +274,13 @@ STORIES: dict[str, tuple[SetBuilder, dict[str, Any], tuple[str, str], list[str]]
     "domains are there": (linked(), {}, FINE, []),
     "domains are not served": (
         linked(),
-        {"offered": replace(SERVED, compute_domains=False)},
+        {"offered": UNSERVED},
         ("False", "ComputeDomainsUnavailable"),
         ["ERR_SYNC_COMPUTEDOMAIN"],
     ),
     "domains are off": (
         linked(),
-        {"offered": replace(SERVED, mnnvl=False)},
+        {"offered": OFF},
         ("False", "ComputeDomainsDisabled"),
         ["ERR_SYNC_COMPUTEDOMAIN"],
     ),
