@@ -107,4 +107,6 @@ def test_nvlink_group(
 
 def test_a_plain_set_asks_for_nothing() -> None:
     blueprint = a_set().with_clique("w").blueprint()
-    assert not (blueprint.claims or blueprint.claiming or blueprint.claim_sources)
+    assert blueprint.claims == ()
+    assert blueprint.claiming == frozenset()
+    assert blueprint.claim_sources == frozenset()
