@@ -154,7 +154,7 @@ def decode_pod(raw: Raw) -> Pod:
     verdict = since = ""
     for condition in json.status.conditions or ():
         if condition.type == "Ready":
-            ready = condition.status == "True"
+            ready = condition.status == "True" and json.status.phase not in _OVER
             since = condition.last_transition_time or ""
         elif condition.type == "PodScheduled":
             scheduled = condition.status == "True"

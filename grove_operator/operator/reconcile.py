@@ -232,7 +232,9 @@ class Reconciler:
         now = time.monotonic()
         changes = Changes(*self._touched.setdefault(key, (now, now - self.pace.quiet)), now)
         latency = self.applier.latency
-        wait = status_delay(changes, self.pace, settled=plan.settled, latency=latency)
+        wait = status_delay(
+            changes, self.pace, settled=plan.settled or plan.prompt, latency=latency
+        )
         if plan.statuses and wait > 0 and not plan.urgent:
             self.queue.add(key, delay=wait)
             return Report()

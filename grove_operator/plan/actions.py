@@ -118,6 +118,8 @@ class Plan:
     """Whether everything is as it should be, so that no more changes are expected."""
     urgent: bool = False
     """Whether the next step waits for these statuses to be stored."""
+    prompt: bool = False
+    """Whether these statuses should not wait until all is as it should be."""
     recheck_after: float | None = None
     """Seconds after which time alone makes another look worth while."""
     news: tuple[Event, ...] = ()

@@ -44,6 +44,8 @@ class Recovery:
     notices: Mapping[str, str] = field(default_factory=dict)
     """By PodClique: which ended pod is replaced later, and when."""
     actions: tuple[Action, ...] = ()
+    alarm: bool = False
+    """Whether a breach has to be stored soon, because its clock starts with that."""
     recheck_after: float | None = None
     news: tuple[Event, ...] = ()
 

@@ -35,6 +35,7 @@ def plan_recovery(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts
         tries={name: found.tries for name, found in endings.items() if found.replace},
         notices={name: found.notice for name, found in endings.items() if found.notice},
         actions=restarts.actions,
+        alarm=restarts.alarm,
         recheck_after=soonest(
             restarts.recheck_after, *(found.recheck_after for found in endings.values())
         ),
@@ -96,6 +97,7 @@ class _Judge:
         if worst is not None and worst.is_over:
             return self._restart_replica(worst)
         recheck = worst.left if worst is not None else None
+        alarm = any(breach.is_new for breach in breaches)
         removals: dict[str, str] = {}
         news: list[Event] = []
         for slot in self.context.slots.groups:
@@ -104,8 +106,9 @@ class _Judge:
             found = self._restart_members(slot, reached)
             removals |= found.removals
             news += found.news
+            alarm |= found.alarm
             recheck = soonest(recheck, found.recheck_after)
-        return Recovery(removals=removals, recheck_after=recheck, news=tuple(news))
+        return Recovery(removals=removals, alarm=alarm, recheck_after=recheck, news=tuple(news))
 
     def _is_complete(self) -> bool:
         """A replica whose standalone PodCliques are not all there is still being made."""
@@ -150,6 +153,7 @@ class _Judge:
         news = self._event("PodCliqueScalingGroupReplicaDeleteSuccessful", text)
         return Recovery(
             removals=removals,
+            alarm=any(breach.is_new for _, breach in breaches),
             recheck_after=verdict.recheck_after,
             news=(news,) if removals else (),
         )

@@ -18,6 +18,8 @@ class Breach:
 
     name: str
     left: float
+    is_new: bool = False
+    """Whether it is not stored yet, so that its clock has yet to start."""
 
     @property
     def is_over(self) -> bool:
@@ -28,7 +30,7 @@ def breach_of(name: str, conditions: Sequence[c.Condition], delay: float, now: s
     """A breach that is there now. One that is not stored yet begins now."""
     stored = c.find(conditions, c.MIN_AVAILABLE_BREACHED)
     if stored is None or stored.get("status") != "True":
-        return Breach(name, delay)
+        return Breach(name, delay, is_new=True)
     since = seconds_between(str(stored.get("lastTransitionTime", "")), now)
     return Breach(name, delay if since is None else delay - max(since, 0.0))
 

@@ -1,6 +1,5 @@
 """Rolling updates: whole instances in turn, never below a floor, always to the newest template."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from tests.integration.conftest import Stage
 from tests.integration.sets import Body, a_clique, a_group, a_set, conditions, is_available
 from tests.integration.timeline import Timeline, timeline
 from tests.support.controlplane import Object
-from tests.support.operator import OperatorProcess
 
 PATIENCE = 90
 
@@ -294,28 +292,3 @@ async def test_on_delete_leaves_pods_to_others(stage: Stage) -> None:
         lambda: images(stage, "router") == {"registry.example/x:2"}, "they come back new"
     )
     assert images(stage, "oar") == {"registry.example/oar:1"}
-
-
-async def test_kills_in_the_middle_change_nothing(stage: Stage, mortal: OperatorProcess) -> None:
-    """Ten of them; floors hold, no pod is replaced twice."""
-    await stage.create(fleet(2))
-    await stage.settled()
-    with timeline(stage.seen) as line:
-        await change_image(stage, "fleet", "registry.example/x:2", 0, 1, 2)
-        for _ in range(10):
-            goal = stage.seen.changes + 9
-            await stage.seen.until(
-                lambda goal=goal: (
-                    stage.seen.changes >= goal  # type: ignore[misc]
-                    or "updateEndedAt" in progress(stage, "fleet")
-                ),
-                "nine changes",
-                PATIENCE,
-            )
-            await asyncio.to_thread(mortal.kill)
-            await asyncio.to_thread(mortal.start)
-        await updated(stage, "fleet", 2 * PATIENCE)
-        assert max(line.out.values()) == 1
-        assert min(line.lowest[f"fleet-{index}-router"] for index in range(2)) >= 1
-        assert max(line.born.values()) == 1
-    assert images(stage) == {"registry.example/x:2"}
