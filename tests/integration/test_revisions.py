@@ -34,7 +34,7 @@ async def change(stage: Stage, image: str) -> None:
     where = "/spec/template/cliques/0/spec/podSpec/containers/0/image"
     patch = [{"op": "replace", "path": where, "value": image}]
     await stage.edit("PodCliqueSet", "plain", patch)
-    await stage.settled()
+    await stage.seen.until_nothing(stage.problems)
 
 
 async def annotate(stage: Stage, limit: str) -> None:
@@ -68,7 +68,6 @@ async def test_templates_are_kept_and_numbered(stage: Stage, operator: OperatorP
     await annotate(stage, "1")
     await history(stage, "three:1", "registry.example/main:1")
     await stage.delete("PodCliqueSet", "plain")
-    await stage.gone()
     await stage.kube.wait_gone(path(stage))
     assert operator.metric("grove_operator_errors_total", reason="bug") == 0
 
