@@ -114,6 +114,8 @@ class SetBlueprint:
     """Names of the cliques whose pods use shared claims."""
     claim_sources: frozenset[TemplateRef] = frozenset()
     """The ResourceClaimTemplate objects that are needed."""
+    shares_between_cliques: bool = False
+    """Whether PodCliques of one gang share a claim."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -178,7 +180,27 @@ def _sharing(
         "claims": own,
         "claiming": frozenset(name for claim in every for name in claim.cliques),
         "claim_sources": frozenset(claim.source for claim in every if claim.source),
+        "shares_between_cliques": _shares_between_cliques(pcs, own, parts),
     }
+
+
+def _shares_between_cliques(
+    pcs: PodCliqueSet,
+    own: Iterable[SharedClaim],
+    parts: Iterable[CliqueBlueprint | GroupBlueprint],
+) -> bool:
+    """A clique of a group stands in a gang as many times as the group's minAvailable says."""
+    times = {
+        name: group.min_available
+        for group in pcs.spec.template.pod_clique_scaling_groups
+        for name in group.clique_names
+    }
+    groups = [part for part in parts if isinstance(part, GroupBlueprint)]
+    once = [claim for group in groups for claim in group.claims if claim.per_copy]
+    often = [claim for group in groups for claim in group.claims if not claim.per_copy]
+    return any(len(claim.cliques) > 1 for claim in once) or any(
+        sum(times.get(name, 1) for name in claim.cliques) > 1 for claim in (*own, *often)
+    )
 
 
 def _revision_limit(annotations: Mapping[str, str]) -> int:

@@ -26,12 +26,18 @@ def plan_devices(context: ReplicaContext, seen: ReplicaSnapshot) -> Iterator[Act
 
 def _domain_groups(context: ReplicaContext) -> list[str]:
     """By the templates from which the PodCliques are made now, so that none loses its domain."""
+    if not _is_linked(context):
+        return []
     found = {
         slot.blueprint.mnnvl_group
         for slot in context.slots.cliques.values()
         if slot.blueprint.mnnvl_group and has_gpus(slot.blueprint.spec["podSpec"])
     }
     return sorted(found)
+
+
+def _is_linked(context: ReplicaContext) -> bool:
+    return any(clique.mnnvl_group for clique in context.blueprint.by_name.values())
 
 
 def _plan_domains(
@@ -53,9 +59,7 @@ def _plan_domains(
 def hold_pods(context: ReplicaContext, actions: list[Action]) -> list[Action]:
     """Without the pods whose claims the API server would drop: they would run without devices."""
     blueprint = context.blueprint
-    if context.capabilities.resource_claims or not (
-        blueprint.claiming or any(item.mnnvl_group for item in blueprint.by_name.values())
-    ):
+    if context.capabilities.resource_claims or not (blueprint.claiming or _is_linked(context)):
         return actions
     return [
         action

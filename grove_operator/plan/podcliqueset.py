@@ -61,6 +61,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
     """`record` is the set as stored, whose status is compared."""
     if blueprint.deleting:
         return Plan(actions=tuple(_release(record)))
+    facts = replace(facts, capabilities=facts.capabilities.for_set(blueprint))
     obstacles = tuple(set_obstacles(blueprint, seen, facts.capabilities))
     actions = [
         *_claim(record),
@@ -267,8 +268,11 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
         return
     if capabilities.composite_groups:
         status, (reason, message) = True, _NATIVE
+    elif capabilities.pod_groups:
+        status = False
+        reason, message = _SHARING if blueprint.shares_between_cliques else _WEAKER
     else:
-        status, (reason, message) = False, _WEAKER if capabilities.pod_groups else _NONE
+        status, (reason, message) = False, _NONE
     yield c.condition(c.GANG_GUARANTEE, status=status, reason=reason, message=message)
 
 
@@ -298,6 +302,12 @@ _WEAKER: Final = (
     "SumOfMinimums",
     "the API server serves no CompositePodGroups, so a gang starts when as many pods as the sum "
     "of its minimums can be placed, whichever cliques they belong to",
+)
+_SHARING: Final = (
+    "SumOfMinimums",
+    "PodCliques of a gang share resource claims, which the scheduler can only allocate to pods of "
+    "one PodGroup, so a gang starts when as many pods as the sum of its minimums can be placed, "
+    "whichever cliques they belong to",
 )
 _NONE: Final = (
     "GangSchedulingUnavailable",

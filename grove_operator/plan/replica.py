@@ -53,7 +53,7 @@ def plan_replica(
         return Plan(actions=tuple(releases))
     if index >= blueprint.replicas:
         return Plan(actions=(*releases, *remove_replica(seen, blueprint.uid)))
-    context = replica_context(blueprint, index, seen, capabilities, now)
+    context = replica_context(blueprint, index, seen, capabilities.for_set(blueprint), now)
     counts = _count(context, seen)
     movement = plan_movement(context, seen, counts)
     context = replace(keep_editions(context, movement.held), movement=movement)

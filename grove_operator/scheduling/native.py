@@ -45,6 +45,16 @@ class Capabilities:
     mnnvl: bool = False
     """Whether ComputeDomains may be made, by the operator's settings."""
 
+    def for_set(self, blueprint: SetBlueprint) -> "Capabilities":
+        """What there is for this set: all of it, unless its PodCliques share resource claims.
+
+        The scheduler allocates a claim to the pods of one PodGroup together, but to PodGroups one
+        after the other, so a composite of groups that share one could never be placed.
+        """
+        if self.composite_groups and blueprint.shares_between_cliques:
+            return replace(self, composite_groups=False)
+        return self
+
     def gangs_for(self, blueprint: SetBlueprint) -> bool:
         """Whether the set's own scheduler places its gangs all-or-nothing."""
         return self.pod_groups and blueprint.scheduler == labels.DEFAULT_SCHEDULER

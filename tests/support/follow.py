@@ -36,6 +36,7 @@ KINDS: Final = {
     "Workload": ("scheduling.k8s.io/v1beta1", "workloads"),
     "PodGroup": ("scheduling.k8s.io/v1beta1", "podgroups"),
     "CompositePodGroup": ("scheduling.k8s.io/v1alpha3", "compositepodgroups"),
+    "ResourceClaim": ("resource.k8s.io/v1", "resourceclaims"),
 }
 PATIENCE: Final = 45.0
 _AGAIN: Final = 0.05

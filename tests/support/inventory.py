@@ -24,9 +24,13 @@ from tests.support.controlplane import Object
 from tests.support.follow import Followed, is_live, seat
 
 NATIVE: Final = Capabilities(
-    pod_groups=True, composite_groups=True, workloads=True, waiter_image=IMAGE
+    pod_groups=True,
+    composite_groups=True,
+    workloads=True,
+    waiter_image=IMAGE,
+    resource_claims=True,
 )
-PLAIN: Final = Capabilities(waiter_image=IMAGE)
+PLAIN: Final = Capabilities(waiter_image=IMAGE, resource_claims=True)
 
 Seat = tuple[str, str]
 """Kind and name; for a pod, its PodClique and index in place of the name."""
@@ -39,6 +43,8 @@ _GIVEN_VOLUME: Final = "kube-api-access-"
 """The API server adds it to each pod."""
 _PROTECTION: Final = "scheduling.k8s.io/podgroup-protection"
 """Put on a PodGroup by a controller of Kubernetes while pods use it."""
+_IN_USE: Final = "resource.kubernetes.io/delete-protection"
+"""Put on a ResourceClaim while it is allocated."""
 _GIVEN: Final = {("ServiceAccount", "default"), ("Service", "kubernetes")}
 _POD_NAME: Final = "{}-[a-z2-7]{{5}}"
 
@@ -174,7 +180,7 @@ def _compare(wanted: Object, found: Object, seen: Followed) -> Iterator[str]:
     yield from _compare_labels(meta.get("labels") or {}, ours.get("labels") or {})
     if lacking := missing(meta.get("annotations") or {}, ours.get("annotations") or {}):
         yield f"annotations lack {lacking}"
-    finalizers = set(meta.get("finalizers") or []) - {_PROTECTION}
+    finalizers = set(meta.get("finalizers") or []) - {_PROTECTION, _IN_USE}
     if finalizers != set(ours.get("finalizers") or []):
         yield f"finalizers are {finalizers}, should be {ours.get('finalizers')}"
     yield from _compare_owner(wanted, found, seen)

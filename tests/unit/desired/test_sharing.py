@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from grove_operator.api import labels
-from tests.support.builders import Body, SetBuilder, a_set
+from tests.support.builders import NATIVE, Body, SetBuilder, a_set
 
 SPEC = {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "c"}}]}}
 OWN = {"resourceClaimTemplates": [{"name": "nic", "templateSpec": {"spec": SPEC}}]}
@@ -110,3 +110,46 @@ def test_a_plain_set_asks_for_nothing() -> None:
     assert blueprint.claims == ()
     assert blueprint.claiming == frozenset()
     assert blueprint.claim_sources == frozenset()
+
+
+ALL, EACH = entry(), entry(scope="PerReplica")
+SPANS: dict[str, tuple[SetBuilder, bool]] = {
+    "nothing": (fleet(), False),
+    "the whole set": (fleet(ALL), True),
+    "each replica of the set": (fleet(EACH), True),
+    "one clique": (fleet(ALL | {"filter": {"childCliqueNames": ["gate"]}}), False),
+    "a group's clique that is in the gang once": (
+        fleet(ALL | {"filter": {"childCliqueNames": ["oar"]}}),
+        False,
+    ),
+    "two cliques of a group replica": (
+        fleet().with_group("crew", "lead", "oar", resourceSharing=[EACH]),
+        True,
+    ),
+    "one clique of each group replica": (
+        a_set(template=OWN)
+        .with_clique("oar")
+        .with_group("crew", "oar", replicas=2, min_available=2, resourceSharing=[EACH]),
+        False,
+    ),
+    "two replicas of a group in one gang": (
+        a_set(template=OWN)
+        .with_clique("oar")
+        .with_group("crew", "oar", replicas=2, min_available=2, resourceSharing=[ALL]),
+        True,
+    ),
+    "replicas of a group that are gangs of their own": (
+        a_set(template=OWN)
+        .with_clique("oar")
+        .with_group("crew", "oar", replicas=2, resourceSharing=[ALL]),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("builder", "expected"), SPANS.values(), ids=SPANS)
+def test_podcliques_of_a_gang_that_share(builder: SetBuilder, *, expected: bool) -> None:
+    """The stock scheduler can place them only as one group."""
+    blueprint = builder.blueprint()
+    assert blueprint.shares_between_cliques is expected
+    assert NATIVE.for_set(blueprint).composite_groups is not expected
