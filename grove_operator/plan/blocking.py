@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from grove_operator.api import conditions as c
+from grove_operator.desired.claims import claims_of_pod
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
 from grove_operator.observed import (
     Blocked,
@@ -129,7 +130,7 @@ class Blocking:
             if group is not None and not verdict:
                 failure = failed_attempt(group.status)
             if failure[0]:
-                claims = claims_of(self._context.cliques[slot.name].spec["podSpec"])
+                claims = self._claims(slot)
         return CliqueView(
             name=names[slot.name],
             counts=counts,
@@ -140,6 +141,12 @@ class Blocking:
             claims=claims,
             unmade=IMAGE_MESSAGE if slot.name in self._context.order.blocked else "",
         )
+
+    def _claims(self, slot: CliqueSlot) -> tuple[str, ...]:
+        """By name, those that pods of the PodClique use; of claims for single pods the first."""
+        context = self._context
+        shared = claims_of_pod(context.blueprint, slot, context.index, 0)
+        return (*claims_of(context.cliques[slot.name].spec["podSpec"]), *shared)
 
     def _shown(self, gang: GangSlot) -> str:
         """Since when a scheduler may place the gang and has not been busy with others."""
