@@ -14,7 +14,7 @@ from bench.measure import Measurement
 from bench.operator import OperatorFailedError
 from bench.report import print_report, write_json
 from bench.run import IDLE_SECONDS, Plan, bench_cluster, measure_all
-from bench.shapes import SHAPES
+from bench.shapes import PLAIN_SHAPES, SHAPES
 from bench.wire import RefusedError
 from tools.localcluster import LocalClusterError
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Whoever ends the benchmark politely must not leave its cluster behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 140)
-    chosen = tuple(SHAPES.values()) if args.shape == "all" else (SHAPES[args.shape],)
+    chosen = PLAIN_SHAPES if args.shape == "all" else (SHAPES[args.shape],)
     plan = Plan(chosen, args.pods, floors=not args.no_floors, idle_seconds=args.idle)
     try:
         results = _measure(plan, console)
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(plan: Plan, console: Console) -> list[Measurement]:
     console.print(f"starting a cluster for {plan.pods} pods")
-    with bench_cluster(plan.pods) as cluster:
+    with bench_cluster(plan) as cluster:
         return uvloop.run(measure_all(cluster, plan, console.print))
 
 
@@ -56,7 +56,12 @@ def parser() -> argparse.ArgumentParser:
         description="Measures the operator against the same objects posted without one.",
     )
     parser.add_argument("--pods", type=int, default=1000, help="about how many (default 1000)")
-    parser.add_argument("--shape", choices=[*SHAPES, "all"], default="all")
+    parser.add_argument(
+        "--shape",
+        choices=[*SHAPES, "all"],
+        default="all",
+        help="all means flat and disagg; topology needs nodes of its own kind",
+    )
     parser.add_argument("--json", type=Path, help="file to write (default under bench/results)")
     parser.add_argument("--no-floors", action="store_true", help="measure the operator only")
     parser.add_argument(

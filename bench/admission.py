@@ -26,7 +26,7 @@ from rich.table import Table
 
 from bench.observe import observing
 from bench.operator import Operator, running_operator
-from bench.run import WORKDIR, bench_cluster
+from bench.run import WORKDIR, Plan, bench_cluster
 from bench.shapes import FLAT
 from bench.wire import Wire
 from tools.demo.background import free_port
@@ -262,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else 140)
-    with bench_cluster(PODS) as cluster:
+    with bench_cluster(Plan((FLAT,), PODS, floors=False)) as cluster:
         rows = uvloop.run(run(cluster, args.seconds, console.print))
     console.print(build_table(rows))
     if args.json:

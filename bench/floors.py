@@ -5,7 +5,7 @@ that owner references hold real UIDs, and pods last so that their gangs exist.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +24,7 @@ async def bare_pods_floor(
         start = time.monotonic()
         await wire.create_all(pods)
         result.note("created", start, await progress.until("created"))
+        result.note("placed", start, await progress.until("placed"))
         result.note("ready", start, await progress.until("ready"))
         start = time.monotonic()
         await wire.send("DELETE", f"/api/v1/namespaces/{namespace}/pods")
@@ -32,18 +33,24 @@ async def bare_pods_floor(
 
 
 async def family_floor(
-    wire: Wire, namespace: str, podcliqueset: dict[str, Any], family: list[dict[str, Any]]
+    wire: Wire,
+    namespace: str,
+    podcliqueset: dict[str, Any],
+    family: list[dict[str, Any]],
+    scheduler_cpu: Callable[[], float],
 ) -> Measurement:
     pods = sum(body["kind"] == "Pod" for body in family)
     name = podcliqueset["metadata"]["name"]
     result = Measurement(name, "same objects", pods)
     async with observing(wire, namespace, pods) as progress:
-        start = time.monotonic()
+        start, spent = time.monotonic(), scheduler_cpu()
         uids = {MADE_UP_SET_UID: await wire.create(podcliqueset)}
         for wave in waves(family):
             uids |= dict(await wire.create_all(_owned(body, uids) for body in wave))
         result.note("created", start, await progress.until("created"))
+        result.note("placed", start, await progress.until("placed"))
         result.note("ready", start, await progress.until("ready"))
+        result.scheduler_cpu = scheduler_cpu() - spent
         start = time.monotonic()
         # Without an operator the garbage collector does it all.
         path = f"/apis/grove.io/v1alpha1/namespaces/{namespace}/podcliquesets/{name}"

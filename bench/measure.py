@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-GOALS = ("created", "ready", "available", "gone")
+GOALS = ("created", "placed", "ready", "available", "gone")
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Measurement:
     metrics_writes_up: int = 0
     cpu_up: float = 0.0
     """User and system seconds of the operator's process until the set was available."""
+    scheduler_cpu: float = 0.0
+    """The same of kube-scheduler; 0 where it was not measured."""
     memory_peak: int = 0
     """Bytes; the kernel's high-water mark of the whole run."""
 
@@ -47,6 +49,7 @@ class Measurement:
             "refused": _flat(self.refused),
             "metricsWritesUp": self.metrics_writes_up,
             "cpuSecondsUp": round(self.cpu_up, 3),
+            "schedulerCpuSecondsUp": round(self.scheduler_cpu, 3),
             "memoryPeakBytes": self.memory_peak,
         }
 

@@ -73,6 +73,7 @@ class Progress:
 
     expected: int
     created: set[str] = field(default_factory=set)
+    placed: set[str] = field(default_factory=set)
     ready: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     available_replicas: int = 0
@@ -85,7 +86,12 @@ class Progress:
         if event.type == "DELETED":
             self.gone.add(name)
             self._note("gone", len(self.gone))
-        elif name not in self.ready and _is_ready(event.object):
+            self._note("created", len(self.created))
+            return
+        if name not in self.placed and _is(event.object, "PodScheduled"):
+            self.placed.add(name)
+            self._note("placed", len(self.placed))
+        if name not in self.ready and _is(event.object, "Ready"):
             self.ready.add(name)
             self._note("ready", len(self.ready))
         self._note("created", len(self.created))
@@ -128,8 +134,8 @@ class Progress:
         return len(self.created), len(self.ready), len(self.gone), self.available_replicas
 
 
-def _is_ready(pod: _Pod) -> bool:
-    return any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+def _is(pod: _Pod, condition: str) -> bool:
+    return any(c.type == condition and c.status == "True" for c in pod.status.conditions)
 
 
 @asynccontextmanager

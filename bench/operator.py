@@ -29,6 +29,12 @@ class OperatorFailedError(Exception):
     """It ended, or was never ready; the message holds the end of its log."""
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 @dataclass(frozen=True)
 class Operator:
     process: subprocess.Popen[bytes]
@@ -37,8 +43,7 @@ class Operator:
     metrics: str
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.process.pid)
 
     def memory_peak(self) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()

@@ -27,6 +27,7 @@ def print_report(results: list[Measurement], console: Console) -> None:
         console.print(f"  idle, in all:       {_counts(result.writes_idle)}")
         if result.refused:
             console.print(f"  refused, in all:    {_counts(result.refused)}")
+        console.print(f"  CPU until available: {_shares(result, _floor(results, result))}")
         counted, logged = result.metrics_writes_up, result.writes_up.total()
         agreement = "agree" if counted == logged else f"say {counted}: they do not agree"
         console.print(
@@ -67,6 +68,13 @@ def _row(result: Measurement, floor: Measurement | None) -> list[str]:
             f"{result.memory_peak / 1e6:.0f}",
         ]
     return [result.shape, result.who, *seconds, ratio, *cost]
+
+
+def _shares(result: Measurement, floor: Measurement | None) -> str:
+    text = f"operator {result.cpu_up:.1f} s, scheduler {result.scheduler_cpu:.1f} s"
+    if floor is not None:
+        text += f" (for the same objects without an operator: {floor.scheduler_cpu:.1f} s)"
+    return text
 
 
 def _floor(results: list[Measurement], result: Measurement) -> Measurement | None:

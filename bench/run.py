@@ -5,7 +5,8 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from bench.audit import AuditLog
 from bench.floors import bare_pods_floor, family_floor
 from bench.measure import Measurement
 from bench.observe import observing
-from bench.operator import Operator, OperatorFailedError, running_operator
-from bench.shapes import FLAT, Shape, family
+from bench.operator import Operator, OperatorFailedError, cpu_seconds, running_operator
+from bench.shapes import BINDING, FLAT, OFFER, TOPOLOGY, Shape, family
 from bench.wire import RefusedError, Wire
 from grove_operator.scheduling.native import Capabilities
 from tools.demo.crds import install_crds
@@ -41,16 +42,27 @@ class Plan:
     idle_seconds: float = IDLE_SECONDS
 
 
+def _nodes(plan: Plan) -> tuple[int, NodeShape]:
+    """Enough room for the pods, a tenth more and a few nodes besides.
+
+    For topology a node for ten pods, ten nodes to a rack: nine of ten places are taken then.
+    """
+    if TOPOLOGY in plan.shapes:
+        count = max(20, plan.pods // 10)
+        return count, NodeShape(zones=2, blocks=2, racks=count // 10)
+    count = plan.pods * 11 // (PODS_PER_NODE * 10) + 5
+    return count, NodeShape(racks=max(1, count // 8), pods=PODS_PER_NODE)
+
+
 @contextlib.contextmanager
-def bench_cluster(pods: int) -> Iterator[LocalCluster]:
-    """Enough room for the pods, a tenth more and a few nodes besides; audited; gone afterwards."""
+def bench_cluster(plan: Plan) -> Iterator[LocalCluster]:
+    """Audited; gone afterwards."""
     sweep()
     options = ClusterOptions(audit=True)
     with LocalCluster.create(
         f"bench-{os.getpid()}", WORKDIR, options, owner_pid=os.getpid()
     ) as cluster:
-        nodes = pods * 11 // (PODS_PER_NODE * 10) + 5
-        cluster.create_nodes(nodes, NodeShape(racks=max(1, nodes // 8), pods=PODS_PER_NODE))
+        cluster.create_nodes(*_nodes(plan))
         install_crds(cluster)
         yield cluster
 
@@ -71,6 +83,9 @@ async def measure_all(cluster: LocalCluster, plan: Plan, say: Say) -> list[Measu
     async with Wire(server, tls) as wire:
         bench = Bench(cluster, wire, await discover(wire), plan)
         await _warm_up(bench)
+        if TOPOLOGY in plan.shapes:
+            await wire.create(BINDING)
+            bench = replace(bench, capabilities=replace(bench.capabilities, topology=OFFER))
         for shape in plan.shapes:
             for title, measure in _measurements(plan):
                 say(f"{shape.name}: {title}")
@@ -100,7 +115,9 @@ async def _pods(bench: Bench, shape: Shape, namespace: str) -> Measurement:
 
 async def _family(bench: Bench, shape: Shape, namespace: str) -> Measurement:
     body = shape.podcliqueset(namespace, bench.plan.pods)
-    return await family_floor(bench.wire, namespace, body, family(body, bench.capabilities))
+    bodies = family(body, bench.capabilities)
+    spent = partial(_scheduler_cpu, bench.cluster)
+    return await family_floor(bench.wire, namespace, body, bodies, spent)
 
 
 async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
@@ -109,17 +126,20 @@ async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
     result = Measurement(name, "operator", shape.replicas(plan.pods) * shape.pods_per_replica)
     audit = AuditLog(cluster.audit_log)
     log = WORKDIR / f"operator-{name}.log"
+    settings = {"GROVE_TOPOLOGY_AWARE_SCHEDULING__ENABLED": str(shape is TOPOLOGY)}
     async with (
-        running_operator(cluster.kubeconfig, log) as operator,
+        running_operator(cluster.kubeconfig, log, settings) as operator,
         observing(wire, namespace, result.pods) as progress,
     ):
         audit.skip()
         cpu, counted = operator.cpu_seconds(), await operator.counted_writes()
+        scheduler = _scheduler_cpu(cluster)
         start = time.monotonic()
         await wire.create(body)
-        for goal in ("created", "ready", "available"):
+        for goal in ("created", "placed", "ready", "available"):
             result.note(goal, start, await _or_dead(operator, progress.until(goal)))
         result.cpu_up = operator.cpu_seconds() - cpu
+        result.scheduler_cpu = _scheduler_cpu(cluster) - scheduler
         await asyncio.sleep(SETTLE_SECONDS)
         result.writes_up, result.refused = audit.operator_writes(), audit.refused
         result.metrics_writes_up = await operator.counted_writes() - counted
@@ -133,6 +153,11 @@ async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
         result.writes_down = audit.operator_writes()
         result.memory_peak = operator.memory_peak()
     return result
+
+
+def _scheduler_cpu(cluster: LocalCluster) -> float:
+    """User and system seconds of kube-scheduler so far."""
+    return cpu_seconds(cluster.components()["kube-scheduler"])
 
 
 async def _or_dead(operator: Operator, goal: Awaitable[float]) -> float:

@@ -9,8 +9,10 @@ from typing import Any
 
 from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.desired.blueprint import build_blueprint
+from grove_operator.desired.packing import TopologyOffer
 from grove_operator.plan.rehearse import rehearse
 from grove_operator.scheduling.native import Capabilities
+from tools.localcluster.nodes import HOST_LABEL, RACK_LABEL, ZONE_LABEL
 
 Body = dict[str, Any]
 
@@ -74,7 +76,52 @@ DISAGG = Shape(
     },
 )
 
-SHAPES = {shape.name: shape for shape in (FLAT, DISAGG)}
+LEVELS = {"zone": ZONE_LABEL, "rack": RACK_LABEL, "host": HOST_LABEL}
+BINDING: Body = {
+    "apiVersion": "grove.io/v1alpha1",
+    "kind": "ClusterTopologyBinding",
+    "metadata": {"name": "bench"},
+    "spec": {"levels": [{"domain": domain, "key": key} for domain, key in LEVELS.items()]},
+}
+OFFER = TopologyOffer(enabled=True, bindings={"bench": LEVELS})
+GPUS = "nvidia.com/gpu"
+
+
+def _in_one(domain: str) -> Body:
+    return {"topologyConstraint": {"topologyName": "bench", "pack": {"required": domain}}}
+
+
+def _on_gpus(clique: Body) -> Body:
+    """One for each pod."""
+    [container] = clique["spec"]["podSpec"]["containers"]
+    requests = container["resources"]["requests"]
+    resources = {"requests": requests | {GPUS: "1"}, "limits": {GPUS: "1"}}
+    pod_spec = {"containers": [container | {"resources": resources}]}
+    return clique | {"spec": clique["spec"] | {"podSpec": pod_spec}}
+
+
+TOPOLOGY = Shape(
+    "topology",
+    17,
+    {
+        "cliques": [
+            _clique("router", 2),
+            _clique("leader", 1),
+            _on_gpus(_clique("worker", 4)) | _in_one("host"),
+        ],
+        "podCliqueScalingGroups": [
+            _group("unit", ["leader", "worker"])
+            | {"replicas": 3, "minAvailable": 2}
+            | _in_one("rack")
+        ],
+        **_in_one("zone"),
+    },
+)
+"""Three levels: an instance in a zone, each of its units in a rack, its workers on a host."""
+
+PLAIN_SHAPES = (FLAT, DISAGG)
+"""Measured together; the others need nodes of their own kind."""
+SHAPES = {shape.name: shape for shape in (*PLAIN_SHAPES, TOPOLOGY)}
 
 
 def family(podcliqueset: Body, capabilities: Capabilities) -> list[Body]:
@@ -102,7 +149,7 @@ def _without_operator(body: Body) -> Body:
 def _bare(body: Body) -> Body:
     return body | {
         "metadata": _without(body["metadata"], "ownerReferences", "uid"),
-        "spec": _without(body["spec"], "schedulingGroup"),
+        "spec": _without(body["spec"], "schedulingGroup", "affinity"),
     }
 
 

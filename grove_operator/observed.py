@@ -34,6 +34,8 @@ class Kind(StrEnum):
     REVISION = "ControllerRevision"
     RESOURCE_CLAIM = "ResourceClaim"
     COMPUTE_DOMAIN = "ComputeDomain"
+    TOPOLOGY_BINDING = "ClusterTopologyBinding"
+    """Not part of any set: only events speak of it in this way."""
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +216,8 @@ class ReplicaSummary:
     updated_cliques: int = 0
     """PodCliques outside scaling groups that are at the template and have what they need."""
     updated_groups: int = 0
+    outdated: int = 0
+    """Gangs that run, and therefore keep an older topology constraint."""
     waiting: str = ""
     """What the update of this replica waits for, if anything is in its way."""
     problem: str = ""
@@ -236,6 +240,8 @@ class SetSnapshot:
     updated_groups: int = 0
     stale: int = 0
     """Replicas with pods of an older template."""
+    outdated: int = 0
+    """Gangs with an older topology constraint."""
     troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas that are in trouble, or whose last pass failed."""
     blocked: Mapping[int, ReplicaSummary] = field(default_factory=dict)

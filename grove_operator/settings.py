@@ -166,7 +166,10 @@ class Authorizer(_Section):
 
 
 class TopologyAwareScheduling(_Section):
+    """`affinity`: pod affinity stands in for levels that the stock scheduler cannot hold."""
+
     enabled: bool = False
+    affinity: bool = True
 
 
 class Network(_Section):

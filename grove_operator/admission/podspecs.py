@@ -37,14 +37,6 @@ def _entries(value: object) -> Iterator[tuple[int, object]]:
         yield from enumerate(value)
 
 
-def no_spread_constraints(part: CliquePart) -> Iterator[FieldError]:
-    """On create only; an empty list counts."""
-    constraints = part.spec.pod_spec.get("topologySpreadConstraints")
-    if part.submission.is_create and constraints is not None:
-        path = f"{part.pod_path}.topologySpreadConstraints"
-        yield invalid(path, constraints, "must not be set: use topologyConstraint of the clique")
-
-
 def no_node_name(part: CliquePart) -> Iterator[FieldError]:
     """On create only. A pod that names its node passes by the scheduler, and so by its gang."""
     node = part.spec.pod_spec.get("nodeName")

@@ -97,7 +97,6 @@ STRUCTURE: Final = Checklist(
         cliques.autoscaler_upper_bound,
         cliques.autoscaler_reaches_replicas,
         podspecs.containers_are_readable,
-        podspecs.no_spread_constraints,
         podspecs.no_node_name,
         podspecs.variable_names,
     ),
@@ -125,6 +124,7 @@ STRUCTURE: Final = Checklist(
         clashes.standalone_names_differ,
         clashes.member_names_differ,
         wholeset.termination_delay,
+        wholeset.spread_of_replicas,
     ),
 )
 

@@ -7,10 +7,12 @@ from grove_operator.admission.delays import read_delay
 from grove_operator.admission.fields import FieldError, duplicate, invalid, required
 from grove_operator.admission.parts import CLIQUES, SET_NAME, TEMPLATE, repeated
 from grove_operator.admission.submission import Submission
-from grove_operator.admission.syntax import hostname_label_problem
+from grove_operator.admission.syntax import hostname_label_problem, key_problem
+from grove_operator.api import labels
 from grove_operator.api.durations import format_duration
 
 DELAY: Final = f"{TEMPLATE}.terminationDelay"
+_SPREAD_POLICIES: Final = ("Required", "Preferred")
 
 
 def set_name(submission: Submission) -> Iterator[FieldError]:
@@ -57,3 +59,16 @@ def termination_delay(submission: Submission) -> Iterator[FieldError]:
         return
     if delay.nanoseconds <= 0:
         yield invalid(DELAY, format_duration(delay), "terminationDelay must be greater than 0")
+
+
+def spread_of_replicas(submission: Submission) -> Iterator[FieldError]:
+    """The annotations that keep replicas apart. Whether the level exists is told in a condition."""
+    annotations = submission.new.metadata.annotations
+    level = annotations.get(labels.SPREAD_REPLICAS)
+    if level is not None and (problem := key_problem(level.strip())):
+        path = f"metadata.annotations.{labels.SPREAD_REPLICAS}"
+        yield invalid(path, level, f"must be a topology domain or a node label: {problem}")
+    policy = annotations.get(labels.SPREAD_POLICY)
+    if policy is not None and policy not in _SPREAD_POLICIES:
+        path = f"metadata.annotations.{labels.SPREAD_POLICY}"
+        yield invalid(path, policy, f"must be {' or '.join(_SPREAD_POLICIES)}")

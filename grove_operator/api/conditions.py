@@ -18,6 +18,9 @@ WAITING_FOR_PARENTS: Final = "WaitingForParents"
 GANG_TERMINATION_IN_PROGRESS: Final = "GangTerminationInProgress"
 # PodCliqueSet
 TOPOLOGY_LEVELS_UNAVAILABLE: Final = "TopologyLevelsUnavailable"
+TOPOLOGY_GUARANTEE: Final = "TopologyGuarantee"
+"""What is done about topology constraints where the stock scheduler places the gangs."""
+REPLICAS_SPREAD: Final = "ReplicasSpread"
 SPEC_ACCEPTED: Final = "SpecAccepted"
 GANG_GUARANTEE: Final = "GangGuarantee"
 UPDATING: Final = "Updating"
@@ -26,6 +29,8 @@ DEVICES_AVAILABLE: Final = "DevicesAvailable"
 START_ORDER_UNAVAILABLE: Final = "StartOrderUnavailable"
 # PodGang, and for its worst gang PodCliqueSet
 GANG_BLOCKED: Final = "GangBlocked"
+# ClusterTopologyBinding
+SCHEDULER_TOPOLOGY_DRIFT: Final = "SchedulerTopologyDrift"
 # PodGang
 INITIALIZED: Final = "Initialized"
 SCHEDULED: Final = "Scheduled"

@@ -120,6 +120,29 @@ _OPERATOR: Final = (
     Right(
         holder=Holder.OPERATOR,
         group=_GROVE,
+        resources=("clustertopologybindings/status",),
+        verbs=_STATUS,
+        why="tells whether the topology objects of schedulers have these levels",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group=_GROVE,
+        resources=("clustertopologybindings/finalizers",),
+        verbs=("update",),
+        why=_BLOCKING,
+        unused=_NO_REQUEST,
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="kai.scheduler",
+        resources=("topologies",),
+        verbs=(*_FOLLOW, "create", "delete"),
+        why="the levels of a ClusterTopologyBinding as KAI reads them; they cannot be changed, "
+        "so other levels mean another object",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group=_GROVE,
         resources=("podcliques", "podcliquescalinggroups"),
         verbs=_MANAGE,
         why=_CHILDREN,

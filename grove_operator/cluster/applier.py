@@ -54,6 +54,7 @@ RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.REVISION: resources.REVISIONS,
     Kind.RESOURCE_CLAIM: resources.RESOURCE_CLAIMS,
     Kind.COMPUTE_DOMAIN: resources.COMPUTE_DOMAINS,
+    Kind.TOPOLOGY_BINDING: resources.TOPOLOGY_BINDINGS,
 }
 _LOG = logging.getLogger(__name__)
 _REMEMBERED: Final = 10_000

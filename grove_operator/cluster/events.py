@@ -24,6 +24,8 @@ _LOG = logging.getLogger(__name__)
 _SILENCE: Final = 600.0
 _BACKLOG: Final = 256
 _MESSAGE: Final = 1024
+_HOMELESS: Final = "default"
+"""Where events of objects without a namespace stand, as of Kubernetes' own."""
 
 
 class Recorder:
@@ -36,6 +38,7 @@ class Recorder:
         self._sent: dict[tuple[str, str, str], float] = {}
 
     def record(self, namespace: str, event: Event) -> None:
+        """`namespace` is empty for an object that is in none."""
         key = (event.uid, event.reason, event.message)
         moment = time.monotonic()
         if moment - self._sent.get(key, -_SILENCE) < _SILENCE:
@@ -52,8 +55,9 @@ class Recorder:
     async def run(self) -> None:
         while True:
             namespace, event = await self._queue.get()
+            home = namespace or _HOMELESS
             try:
-                await self._api.create(resources.EVENTS, namespace, self._body(namespace, event))
+                await self._api.create(resources.EVENTS, home, self._body(namespace, event))
             except ClusterError as error:
                 _LOG.debug("event not sent", extra={"error": str(error)})
 
@@ -65,7 +69,7 @@ class Recorder:
             "kind": "Event",
             "metadata": {
                 "name": f"{event.name}.{mark.hexdigest()[:16]}",
-                "namespace": namespace,
+                "namespace": namespace or _HOMELESS,
             },
             "involvedObject": {
                 "apiVersion": RESOURCES[event.kind].api_version,

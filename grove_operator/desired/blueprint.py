@@ -19,6 +19,7 @@ from grove_operator.api.podcliqueset import (
 )
 from grove_operator.desired.environment import group_environment, with_environment
 from grove_operator.desired.fingerprint import generation_hash, instance_hash, pod_template_hash
+from grove_operator.desired.packing import Packing, read_packing
 from grove_operator.desired.sharing import (
     SharedClaim,
     TemplateRef,
@@ -27,6 +28,7 @@ from grove_operator.desired.sharing import (
     mnnvl_group,
     set_claims,
 )
+from grove_operator.desired.spreading import Spread, read_spread
 
 _REVISION_LIMIT: Final = 10
 _MIRROR_NOT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
@@ -94,8 +96,10 @@ class SetBlueprint:
     """Whether pods get a new template only when somebody deletes them."""
     termination_delay: float
     """Seconds that a gang may stay below its minimum before it is restarted."""
-    constrained: bool
-    """Whether any topology constraint is given."""
+    packing: Packing | None
+    """The topology constraints; None if there are none."""
+    spread: Spread | None
+    """How replicas are kept apart; None if that is not asked for."""
     mirrored_labels: Mapping[str, str]
     mirrored_annotations: Mapping[str, str]
     standalone: tuple[CliqueBlueprint, ...]
@@ -140,11 +144,6 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         clique.name: _clique(pcs, index, clique) for index, clique in enumerate(template.cliques)
     }
     groups = tuple(_group(pcs, config, cliques) for config in template.pod_clique_scaling_groups)
-    constraints = [
-        template.topology_constraint,
-        *(clique.topology_constraint for clique in template.cliques),
-        *(group.topology_constraint for group in template.pod_clique_scaling_groups),
-    ]
     return SetBlueprint(
         namespace=meta.namespace,
         name=meta.name,
@@ -157,7 +156,8 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         generation_hash=generation_hash(clique.pod_hash for clique in cliques.values()),
         on_delete=pcs.spec.update_strategy.type is UpdateStrategyType.ON_DELETE,
         termination_delay=template.effective_termination_delay.seconds,
-        constrained=any(item is not None and item.referenced_domains for item in constraints),
+        packing=read_packing(template),
+        spread=read_spread(meta.annotations),
         mirrored_labels=_mirrored(meta.labels),
         mirrored_annotations=_mirrored(meta.annotations),
         standalone=tuple(clique for clique in cliques.values() if clique.group is None),

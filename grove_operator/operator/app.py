@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from grove_operator.observed import Kind, Record
 from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.operator.reconcile import Key, Reconciler
+from grove_operator.operator.topologies import TopologyKeeper
 from grove_operator.plan.obstacles import asks_for_domains
 from grove_operator.policy.pacing import Pace
 from grove_operator.process.launch import launch
@@ -91,8 +93,9 @@ class Operator:
             decode=decode_claim_template,
             sink=self.reconciler.templates,
         )
+        self.topologies = TopologyKeeper(api, settings, self.recorder, _now, self._relevel)
         self.shell = Shell(
-            api.credentials, KINDS, event_handlers(self._look_at_set, lambda _: None)
+            api.credentials, KINDS, event_handlers(self._look_at_set, self.topologies.look)
         )
         self.discovery = Discovery(api, self._discovered, lacks=self._lacks)
         self.served = {kind: asyncio.Event() for kind in _OPTIONAL}
@@ -132,6 +135,8 @@ class Operator:
         """Open the probes first, so that a process that waits for something says so."""
         always = [informer for kind, informer in self.informers.items() if kind not in _OPTIONAL]
         always += [self.priority_informer, self.node_informer]
+        if self.topologies.enabled:
+            always.append(self.topologies.informer)
         self.probes.live = [
             *map(is_alive, always),
             Check("queue", self.queue.stuck),
@@ -154,6 +159,9 @@ class Operator:
         supervisor.add("informer PriorityClass", self.priority_informer.run)
         supervisor.add("informer Node", self.node_informer.run)
         supervisor.add("informer ResourceClaimTemplate", self._inform_of_templates)
+        if self.topologies.enabled:
+            supervisor.add("informers of topology", self.topologies.follow)
+            supervisor.add("topology", self._keep_topologies)
         supervisor.add("discovery", self.discovery.run)
         supervisor.add("kopf", lambda: self.shell.run(supervisor.stopping))
         supervisor.add("events", self.recorder.run)
@@ -191,6 +199,8 @@ class Operator:
             await self.informers[Kind.POD_MONITOR].tried.wait()
         await self.priority_informer.synced.wait()
         await self.node_informer.synced.wait()
+        if self.topologies.enabled:
+            await self.topologies.informer.synced.wait()
         gc.collect()
         gc.freeze()
         if self.settings.leader_election.enabled:
@@ -203,6 +213,13 @@ class Operator:
         workers = self.settings.runtime_client_connection.max_in_flight
         await self.queue.run(self._reconcile, workers)
 
+    async def _keep_topologies(self) -> None:
+        await self.discovery.known.wait()
+        await self.topologies.informer.synced.wait()
+        if self.settings.leader_election.enabled:
+            await self.elector.leading.wait()
+        await self.topologies.work()
+
     async def _reconcile(self, key: Key) -> None:
         if self.settings.leader_election.enabled and not self.elector.holds():
             # Another process may lead: not even a clean-up may be tried.
@@ -213,12 +230,15 @@ class Operator:
     async def _drain(self) -> None:
         """Let passes that are under way end; keys that wait are the next leader's."""
         self.queue.stop()
+        self.topologies.queue.stop()
         await self.queue.drain()
+        await self.topologies.queue.drain()
 
     # --- what the cluster offers -----------------------------------------------------------
 
     def _discovered(self, found: Served) -> None:
         self.shell.serve(found)
+        self.topologies.serve(found)
         for kind, event in self.served.items():
             if is_served(found, RESOURCES[kind]):
                 event.set()
@@ -241,6 +261,7 @@ class Operator:
             compute_domains=self._is_known(Kind.COMPUTE_DOMAIN),
             mnnvl=self.settings.network.auto_mnnvl_enabled,
             waiter_image=image_reference(self.settings.init_container_image, __version__),
+            topology=self.topologies.offer(),
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered
@@ -256,6 +277,12 @@ class Operator:
 
     def _is_known(self, kind: Kind) -> bool:
         return self.served[kind].is_set() and self.informers[kind].synced.is_set()
+
+    def _relevel(self, name: str) -> None:
+        """A ClusterTopologyBinding has come, gone, or got other levels."""
+        before = self.reconciler.capabilities
+        self.reconciler.capabilities = replace(before, topology=self.topologies.offer())
+        self.reconciler.look_at_topology(name)
 
     def _look_at_set(self, namespace: str, name: str) -> None:
         self.queue.add(Key(namespace, name, WHOLE_SET))

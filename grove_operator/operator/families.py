@@ -35,6 +35,7 @@ class Known:
     updated_cliques: int = 0
     updated_groups: int = 0
     stale: int = 0
+    outdated: int = 0
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
@@ -53,7 +54,7 @@ class Known:
             self.refused.clear()
             self.looked.clear()
             self.available = self.updated = self.updated_cliques = 0
-            self.updated_groups = self.stale = 0
+            self.updated_groups = self.stale = self.outdated = 0
         self.identity = identity
         try:
             self.blueprint, self.problems = _blueprint(record), []
@@ -95,6 +96,7 @@ class Known:
         self.updated_cliques += sign * summary.updated_cliques
         self.updated_groups += sign * summary.updated_groups
         self.stale += sign * summary.stale
+        self.outdated += sign * summary.outdated
 
     def picture(self, children: Mapping[Kind, Mapping[str, Child]]) -> SetSnapshot:
         """The set as a whole; `children` are the objects that belong to no replica."""
@@ -106,6 +108,7 @@ class Known:
             self.updated_cliques,
             self.updated_groups,
             self.stale,
+            self.outdated,
             self.troubled,
             self.blocked,
         )

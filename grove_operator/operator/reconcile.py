@@ -314,6 +314,17 @@ class Reconciler:
             for replica in self.store.replicas(family):
                 self.queue.add(Key(*family, replica))
 
+    def look_at_topology(self, name: str) -> None:
+        """A ClusterTopologyBinding has changed: look at the sets that name it, or may mean it."""
+        for family, known in self._known.items():
+            blueprint = known.blueprint
+            if blueprint is None:
+                continue
+            packing = blueprint.packing
+            if blueprint.spread or (packing is not None and packing.topology == name):
+                self.queue.add(Key(*family, WHOLE_SET))
+                self._look_at_replicas(family, known)
+
     def _knowledge(self, family: Family) -> Known:
         """What is known of a set; if its spec has changed, all its replicas deserve a look."""
         record = self.store.the_set(family)

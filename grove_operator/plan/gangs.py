@@ -6,11 +6,12 @@ gang.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grove_operator.api import labels
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
+from grove_operator.desired.gangpacking import GangPacking, pack_gang
 from grove_operator.desired.pod import PodTemplate, pod_labels
 from grove_operator.desired.podgang import build_gang
 from grove_operator.observed import Child, Clique, Kind, Pod, ReplicaSnapshot
@@ -26,11 +27,13 @@ from grove_operator.plan.actions import (
     missing,
 )
 from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.nativegroups import NativePlanner
 from grove_operator.plan.removal import remove_unexpected
 from grove_operator.policy.availability import CliqueCounts, count_gang
 from grove_operator.policy.gating import may_ungate, needs_gate
 from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
-from grove_operator.scheduling.native import build_native_gang, pod_group_of
+from grove_operator.scheduling.affinity import Neighbours
+from grove_operator.scheduling.native import gang_priority, pod_group_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class GangPlanner:
     context: ReplicaContext
     seen: ReplicaSnapshot
     counts: Mapping[str, CliqueCounts]
+    held: set[str] = field(default_factory=set)
+    """Filled by `plan`: gangs that run, and therefore keep an older topology constraint."""
 
     @property
     def removals(self) -> dict[str, str]:
@@ -60,12 +65,21 @@ class GangPlanner:
             complete = all(slot.name in placements for slot in gang.cliques)
             if not complete or self._is_taken(gang.name):
                 groups |= {slot.name for slot in gang.cliques} | {gang.name}
-                composites.add(gang.name)
+                composites |= self._composites_of(gang)
                 continue  # its PodCliques come first, or an old gang of its name must go first
             base_scheduled = self._base_scheduled(gang)
-            yield from self._plan_gang(gang, placements)
-            yield from self._plan_pods(gang, placements, base_scheduled=base_scheduled)
-            yield from self._plan_native(gang, groups, composites, base_scheduled=base_scheduled)
+            packing = pack_gang(context.blueprint.packing, gang, context.capabilities.topology)
+            yield from self._plan_gang(gang, placements, packing)
+            yield from self._plan_pods(gang, placements, packing, base_scheduled=base_scheduled)
+            if context.native:
+                native = NativePlanner(context, seen, self.counts, gang, packing)
+                wanted = native.wanted()
+                groups |= native.keeps
+                composites |= wanted.composites
+                if wanted.held:
+                    self.held.add(gang.name)
+                if base_scheduled:  # else it is not to be shown to the scheduler yet
+                    yield from native.plan(wanted.groups)
         expected = {gang.name for gang in context.slots.gangs}
         yield from remove_unexpected(Kind.GANG, seen.gangs, expected, [context.blueprint.uid])
         if context.native:
@@ -76,6 +90,13 @@ class GangPlanner:
             yield from remove_unexpected(
                 Kind.COMPOSITE_POD_GROUP, seen.composite_groups, composites, owners
             )
+
+    def _composites_of(self, gang: GangSlot) -> set[str]:
+        return {
+            name
+            for name, child in self.seen.composite_groups.items()
+            if child.meta.labels.get(labels.PODGANG) == gang.name
+        }
 
     def _is_taken(self, name: str) -> bool:
         """Whether a PodGang of that name is not ours, or not for long."""
@@ -99,10 +120,12 @@ class GangPlanner:
         pods = self.seen.pods.get(clique.meta.name, ())
         return tuple(pod for pod in pods if pod.meta.owner_uid == clique.meta.uid)
 
-    def _plan_gang(self, gang: GangSlot, placements: Mapping[str, Placement]) -> Iterator[Action]:
+    def _plan_gang(
+        self, gang: GangSlot, placements: Mapping[str, Placement], packing: GangPacking | None
+    ) -> Iterator[Action]:
         blueprint = self.context.blueprint
         pods = {slot.name: placements[slot.name].names for slot in gang.cliques}
-        body = build_gang(blueprint, gang, pods)
+        body = build_gang(blueprint, gang, pods, packing)
         existing = self.seen.gangs.get(gang.name)
         if existing is None:
             owner = Owner(Kind.SET, blueprint.name)
@@ -110,46 +133,6 @@ class GangPlanner:
         elif patch := _gang_patch(existing, body):
             why = first_difference(patch)
             yield Patch(Rank.GANG, Kind.GANG, gang.name, existing.meta.uid, patch, why)
-
-    def _plan_native(
-        self, gang: GangSlot, groups: set[str], composites: set[str], *, base_scheduled: bool
-    ) -> Iterator[Action]:
-        """Groups that a gang still needs are added to `groups` and `composites`.
-
-        A gang is shown to the scheduler when nothing holds it back any more.
-        """
-        if not self.context.native:
-            return
-        replicas = {slot.name: self.context.cliques[slot.name].replicas for slot in gang.cliques}
-        native = build_native_gang(
-            self.context.blueprint,
-            gang,
-            replicas,
-            self.context.capabilities,
-            self.context.index,
-            {name: counts.outside for name, counts in self.counts.items()},
-        )
-        # A clique at zero keeps its group: it is harmless, and needed when the clique comes back.
-        groups |= {slot.name for slot in gang.cliques} | {gang.name}
-        if native.composite is not None:
-            composites.add(gang.name)
-        if not base_scheduled:
-            return
-        if native.composite is not None:
-            yield from self._plan_composite(native.composite, Owner(Kind.GANG, gang.name))
-        for body in native.pod_groups:
-            name = body["metadata"]["name"]
-            existing = self.seen.pod_groups.get(name)
-            if existing is None:
-                yield Create(Rank.POD_GROUP, Kind.POD_GROUP, name, body, self._group_owner(name))
-            elif not existing.meta.deleting:
-                yield from _mend_group(Kind.POD_GROUP, existing, body, "minCount")
-
-    def _group_owner(self, group: str) -> Owner:
-        """Pods keep their PodGroup alive, so it must not go with a PodGang that is made anew."""
-        if group in self.context.cliques:
-            return Owner(Kind.CLIQUE, group)
-        return Owner(Kind.SET, self.context.blueprint.name)
 
     def _awaits_group(self, slot: CliqueSlot, placement: Placement) -> bool:
         """Whether a PodGroup of an earlier PodClique must be gone before the first pod is made.
@@ -162,31 +145,26 @@ class GangPlanner:
         owners = (self.context.cliques[slot.name].meta.uid, self.context.blueprint.uid)
         return group.meta.deleting or group.meta.owner_uid not in owners
 
-    def _plan_composite(self, body: dict[str, Any], owner: Owner) -> Iterator[Action]:
-        """Its minimum cannot be changed, so a composite with another one is made anew."""
-        name = body["metadata"]["name"]
-        existing = self.seen.composite_groups.get(name)
-        kind = Kind.COMPOSITE_POD_GROUP
-        if existing is None:
-            yield Create(Rank.COMPOSITE_GROUP, kind, name, body, owner)
-        elif existing.meta.deleting:
-            return
-        elif _minimum(existing.body, "minGroupCount") != _minimum(body, "minGroupCount"):
-            why = "spec.schedulingPolicy.gang.minGroupCount"
-            yield Delete(Rank.REMOVE, kind, name, existing.meta.uid, why)
-
     def _plan_pods(
-        self, gang: GangSlot, placements: Mapping[str, Placement], *, base_scheduled: bool
+        self,
+        gang: GangSlot,
+        placements: Mapping[str, Placement],
+        packing: GangPacking | None,
+        *,
+        base_scheduled: bool,
     ) -> Iterator[Action]:
         gated = any(pod.gates for slot in gang.cliques for pod in placements[slot.name].keep)
         listed = _listed(self.seen.gangs.get(gang.name)) if gated else set()
         for slot in gang.cliques:
             placement = placements[slot.name]
             owner = Owner(Kind.CLIQUE, slot.name)
-            template = self._template(slot, base_scheduled=base_scheduled)
             held_back = slot.name in self.context.order.blocked
-            held_back = held_back or self._awaits_group(slot, placement)
-            for new in () if held_back else placement.create:
+            new_pods = placement.create
+            if held_back or self._awaits_group(slot, placement):
+                new_pods = ()
+            if new_pods:
+                template = self._template(slot, packing, base_scheduled=base_scheduled)
+            for new in new_pods:
                 body = template.build(new.index, new.name, self._notes(slot, new))
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
             for pod in placement.delete:
@@ -213,12 +191,18 @@ class GangPlanner:
             notes[labels.TRIES] = str(tries)
         return notes
 
-    def _template(self, slot: CliqueSlot, *, base_scheduled: bool) -> PodTemplate:
-        native = self.context.native
+    def _template(
+        self, slot: CliqueSlot, packing: GangPacking | None, *, base_scheduled: bool
+    ) -> PodTemplate:
+        context, native = self.context, self.context.native
         placement: dict[str, Any] = {}
+        wanted = Neighbours(context.blueprint, slot, context.index, context.capabilities)
+        if affinity := wanted.affinity(packing):
+            placement["affinity"] = affinity
         if native:
             group = pod_group_of(slot, self.context.capabilities)
             placement["schedulingGroup"] = {"podGroupName": group}
+            placement |= self._priority(slot, group)
         return PodTemplate(
             blueprint=self.context.blueprint,
             slot=slot,
@@ -228,6 +212,16 @@ class GangPlanner:
             needs=self.context.order.needs.get(slot.name, ()),
             waiter_image=self.context.capabilities.waiter_image,
         )
+
+    def _priority(self, slot: CliqueSlot, group: str) -> dict[str, Any]:
+        """The priority of the group that there is, which cannot be changed, or that will be."""
+        existing = self.seen.pod_groups.get(group)
+        if existing is not None:
+            wanted = existing.body.get("spec", {}).get("priorityClassName") or ""
+        else:
+            wanted = gang_priority(self.context.blueprint, self.context.capabilities)
+        own = slot.blueprint.spec["podSpec"].get("priorityClassName") or ""
+        return {"priorityClassName": wanted} if wanted != own else {}
 
     def _base_scheduled(self, gang: GangSlot) -> bool:
         """Whether the gang that this one waits for is placed; a base gang waits for none."""
@@ -268,36 +262,19 @@ def _gang_patch(existing: Child, body: dict[str, Any]) -> dict[str, Any]:
     if spec:
         patch["spec"] = spec
     metadata: dict[str, Any] = {}
-    for field, current in (
+    for part, current in (
         ("labels", existing.meta.labels),
         ("annotations", existing.meta.annotations),
     ):
-        changed = missing(current, body["metadata"].get(field, {})) or {}
+        ours = body["metadata"].get(part, {})
+        changed = missing(current, ours) or {}
+        if labels.TOPOLOGY_NAME in current and labels.TOPOLOGY_NAME not in ours:
+            changed[labels.TOPOLOGY_NAME] = None
         if changed:
-            metadata[field] = changed
+            metadata[part] = changed
     if metadata:
         patch["metadata"] = metadata
     return patch
-
-
-def _minimum(body: Mapping[str, Any], field: str) -> int | None:
-    gang = body.get("spec", {}).get("schedulingPolicy", {}).get("gang", {})
-    value = gang.get(field)
-    return value if isinstance(value, int) else None
-
-
-def _mend_group(kind: Kind, existing: Child, body: dict[str, Any], field: str) -> Iterator[Patch]:
-    """Only the minimum of a group can be changed, and our labels."""
-    patch: dict[str, Any] = {}
-    minimum = _minimum(body, field)
-    if _minimum(existing.body, field) != minimum:
-        patch["spec"] = {"schedulingPolicy": {"gang": {field: minimum}}}
-    changed = missing(existing.meta.labels, body["metadata"]["labels"])
-    if changed:
-        patch["metadata"] = {"labels": changed}
-    if patch:
-        why = first_difference(patch)
-        yield Patch(Rank.POD_GROUP, kind, existing.meta.name, existing.meta.uid, patch, why)
 
 
 def _ungate(pod: Pod) -> Patch:

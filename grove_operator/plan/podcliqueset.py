@@ -29,22 +29,21 @@ from grove_operator.plan.startorder import (
     tell_no_order,
 )
 from grove_operator.plan.status import status_patch
-from grove_operator.scheduling.native import Capabilities, build_workloads
+from grove_operator.plan.topology import TOPOLOGY_CONDITIONS, topology_conditions
+from grove_operator.scheduling.native import Capabilities
+from grove_operator.scheduling.workloads import build_workloads, undescribed
 
 MAX_GANGS_LISTED: Final = 64
 """A set with more gangs lists none: its status would be rewritten for each of thousands."""
 MAX_ERRORS: Final = 5
 
-_OWNED = frozenset(
-    {
-        c.SPEC_ACCEPTED,
-        c.GANG_GUARANTEE,
-        c.TOPOLOGY_LEVELS_UNAVAILABLE,
-        c.POD_MONITORED,
-        c.GANG_BLOCKED,
-        c.START_ORDER_UNAVAILABLE,
-    }
-)
+_OWNED = TOPOLOGY_CONDITIONS | {
+    c.SPEC_ACCEPTED,
+    c.GANG_GUARANTEE,
+    c.POD_MONITORED,
+    c.GANG_BLOCKED,
+    c.START_ORDER_UNAVAILABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +229,11 @@ def _status(
         "hpaPodSelector": labels.selector(blueprint.pair),
         "conditions": c.merge(
             old.get("conditions") or (),
-            [*_conditions(blueprint, facts), *set_blocked(seen)],
+            [
+                *topology_conditions(blueprint, facts.capabilities, seen.outdated),
+                *_conditions(blueprint, facts),
+                *set_blocked(seen),
+            ],
             now=facts.now,
             owned=_OWNED,
         ),
@@ -252,14 +255,6 @@ def _status(
 
 def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Condition]:
     capabilities = facts.capabilities
-    if blueprint.constrained:
-        yield c.condition(
-            c.TOPOLOGY_LEVELS_UNAVAILABLE,
-            status=None,
-            reason="TopologyAwareSchedulingDisabled",
-            message="topology-aware scheduling is off in the operator's configuration, so the "
-            "topology constraints of this set have no effect",
-        ) | {"observedGeneration": blueprint.generation}
     if blueprint.monitor is not None:
         yield _monitored(blueprint, capabilities)
     if image_missing(blueprint, capabilities):
@@ -268,6 +263,9 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
         return
     if capabilities.composite_groups:
         status, (reason, message) = True, _NATIVE
+        if left_out := undescribed(blueprint, capabilities):
+            message += f"; {left_out} of its roles are not described in the Workload, whose lists "
+            message += "hold eight, which changes nothing for the pods"
     elif capabilities.pod_groups:
         status = False
         reason, message = _SHARING if blueprint.shares_between_cliques else _WEAKER

@@ -74,6 +74,7 @@ def plan_replica(
     patches = tuple(statuses.patches())
     summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
     summary = tell_obstacle(summary, context, seen)
+    summary = replace(summary, outdated=len(gangs.held))
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=patches,

@@ -9,18 +9,25 @@ Limits of the API: a list of templates holds at most eight, groups keep their po
 (only a PodGroup's minCount can be changed).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.desired.blueprint import SetBlueprint, replica_label
-from grove_operator.desired.expansion import CliqueSlot, GangSlot, expand
+from grove_operator.desired.expansion import CliqueSlot, GangSlot
+from grove_operator.desired.packing import NO_TOPOLOGY, TopologyOffer
+from grove_operator.scheduling.templates import (
+    has_composites,
+    member_template,
+    template_of,
+    workload_of,
+)
+from grove_operator.scheduling.tree import Branch, Leaf, Tree
 
 GROUP: Final = "scheduling.k8s.io"
 POD_GROUP_API: Final = f"{GROUP}/v1beta1"
 COMPOSITE_API: Final = f"{GROUP}/v1alpha3"
-MAX_TEMPLATES: Final = 8
 
 SCHEDULED_CONDITION: Final = "PodGroupInitiallyScheduled"
 
@@ -44,6 +51,7 @@ class Capabilities:
     """The same of ComputeDomains (resource.nvidia.com/v1beta1)."""
     mnnvl: bool = False
     """Whether ComputeDomains may be made, by the operator's settings."""
+    topology: TopologyOffer = NO_TOPOLOGY
 
     def for_set(self, blueprint: SetBlueprint) -> "Capabilities":
         """What there is for this set: all of it, unless its PodCliques share resource claims.
@@ -62,9 +70,9 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class NativeGang:
-    """The objects of one gang, composite first."""
+    """The objects of one gang, composites first and parents before children."""
 
-    composite: dict[str, Any] | None
+    composites: tuple[dict[str, Any], ...]
     pod_groups: tuple[dict[str, Any], ...]
 
 
@@ -78,6 +86,21 @@ def gang_minimum(slot: CliqueSlot, replicas: int, outside: int = 0) -> int:
     return max(1, min(slot.blueprint.min_available, replicas) - outside) if members > 0 else 0
 
 
+def gang_priority(blueprint: SetBlueprint, capabilities: Capabilities) -> str:
+    """The PriorityClass of groups and of their pods; empty for none.
+
+    The scheduler places no group with pods of another priority: the set's class counts, else the
+    first that a clique's pods name. One that does not exist would be refused.
+    """
+    known = capabilities.priority_classes
+    named = (
+        str(clique.spec["podSpec"].get("priorityClassName") or "")
+        for clique in blueprint.by_name.values()
+    )
+    asked = (name for name in (blueprint.priority_class, *named) if name)
+    return next((name for name in asked if known is None or name in known), "")
+
+
 def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
     """Name of the PodGroup that the clique's pods join."""
     return slot.name if capabilities.composite_groups else slot.gang
@@ -85,7 +108,7 @@ def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
 
 def build_native_gang(
     blueprint: SetBlueprint,
-    gang: GangSlot,
+    tree: Tree,
     replicas: Mapping[str, int],
     capabilities: Capabilities,
     replica: int,
@@ -100,61 +123,72 @@ def build_native_gang(
     """
     placed_before = outside or {}
     counts = {
-        slot.name: gang_minimum(slot, replicas.get(slot.name, 0), placed_before.get(slot.name, 0))
-        for slot in gang.cliques
+        leaf.slot.name: gang_minimum(
+            leaf.slot, replicas.get(leaf.slot.name, 0), placed_before.get(leaf.slot.name, 0)
+        )
+        for leaf in tree.leaves
     }
-    present = [slot for slot in gang.cliques if counts[slot.name] > 0]
+    present = [leaf for leaf in tree.leaves if counts[leaf.slot.name] > 0]
     if not present:
-        return NativeGang(None, ())
-    builder = _Builder(blueprint, gang, capabilities, replica)
+        return NativeGang((), ())
+    builder = _Builder(blueprint, tree, capabilities, replica)
     if not capabilities.composite_groups:
-        return NativeGang(None, (builder.whole_gang(sum(counts.values())),))
-    parent = len(gang.cliques) > 1
-    groups = tuple(builder.pod_group(slot, counts[slot.name], parent=parent) for slot in present)
-    return NativeGang(builder.composite(len(present)) if parent else None, groups)
+        return NativeGang((), (builder.whole_gang(sum(counts.values())),))
+    members = tree.children(leaf.slot.name for leaf in present)
+    return NativeGang(
+        tuple(builder.composite(it, members[it.name]) for it in tree.branches if members[it.name]),
+        tuple(builder.pod_group(leaf, counts[leaf.slot.name]) for leaf in present),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Builder:
     blueprint: SetBlueprint
-    gang: GangSlot
+    tree: Tree
     capabilities: Capabilities
     replica: int
 
-    def composite(self, minimum: int) -> dict[str, Any]:
-        spec = {
-            "workloadRef": self._reference(_template_of(self.gang)),
+    @property
+    def gang(self) -> GangSlot:
+        return self.tree.gang
+
+    def composite(self, branch: Branch, minimum: int) -> dict[str, Any]:
+        spec: dict[str, Any] = {
+            "workloadRef": self._reference(branch.template),
             "schedulingPolicy": {"gang": {"minGroupCount": minimum}},
         }
-        return self._body(COMPOSITE_API, "CompositePodGroup", self.gang.name, {}, spec)
+        if branch.parent:
+            spec["parentCompositePodGroupName"] = branch.parent
+        return self._body(COMPOSITE_API, "CompositePodGroup", branch.name, {}, keyed(spec, branch))
 
-    def pod_group(self, slot: CliqueSlot, minimum: int, *, parent: bool) -> dict[str, Any]:
+    def pod_group(self, leaf: Leaf, minimum: int) -> dict[str, Any]:
+        slot = leaf.slot
         spec: dict[str, Any] = {"schedulingPolicy": {"gang": {"minCount": minimum}}}
-        if parent:
-            spec["parentCompositePodGroupName"] = self.gang.name
-            spec["workloadRef"] = self._reference(_member_template(self.gang, slot))
-        elif not _has_composites(self.blueprint):
-            spec["workloadRef"] = self._reference(_template_of(self.gang))
+        if leaf.parent:
+            spec["parentCompositePodGroupName"] = leaf.parent
+            spec["workloadRef"] = self._reference(member_template(self.gang, slot))
+        elif not has_composites(self.blueprint):
+            spec["workloadRef"] = self._reference(template_of(self.gang))
         clique = {labels.PODCLIQUE: slot.name}
-        return self._body(POD_GROUP_API, "PodGroup", slot.name, clique, spec)
+        return self._body(POD_GROUP_API, "PodGroup", slot.name, clique, keyed(spec, leaf))
 
     def whole_gang(self, minimum: int) -> dict[str, Any]:
-        spec = {
-            "workloadRef": self._reference(_template_of(self.gang)),
+        """Where the feature gate for topology is off, the server drops the key."""
+        spec: dict[str, Any] = {
+            "workloadRef": self._reference(template_of(self.gang)),
             "schedulingPolicy": {"gang": {"minCount": minimum}},
         }
-        return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, spec)
+        root = Branch(self.gang.name, template_of(self.gang), self.tree.root_key)
+        return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, keyed(spec, root))
 
     def _reference(self, template: str) -> dict[str, str]:
-        workload = _workload_of(self.blueprint, _template_of(self.gang))
+        workload = workload_of(self.blueprint, template_of(self.gang))
         return {"workloadName": workload, "templateName": template}
 
     def _body(
         self, api: str, kind: str, name: str, extra: Mapping[str, str], spec: dict[str, Any]
     ) -> dict[str, Any]:
-        priority = self.blueprint.priority_class
-        known = self.capabilities.priority_classes
-        if priority and (known is None or priority in known):
+        if priority := gang_priority(self.blueprint, self.capabilities):
             spec["priorityClassName"] = priority
         return {
             "apiVersion": api,
@@ -171,90 +205,10 @@ class _Builder:
         }
 
 
-_BASE_GANG: Final = "gang-base"
-
-
-def _scaled_gang(group: str) -> str:
-    return f"gang-of-{group}"
-
-
-def _template_of(gang: GangSlot) -> str:
-    """Name of the Workload template that describes the gang. Names are unique in a Workload."""
-    group = gang.cliques[0].group if gang.base_gang is not None else None
-    return _scaled_gang(group.blueprint.name) if group else _BASE_GANG
-
-
-def _member_template(gang: GangSlot, slot: CliqueSlot) -> str:
-    return f"{'scaled' if gang.base_gang else 'base'}-{slot.blueprint.name}"
-
-
-def _workload_of(blueprint: SetBlueprint, gang_template: str) -> str:
-    """Name of the Workload that describes the gang; eight fit in each."""
-    templates = [_BASE_GANG, *(_scaled_gang(group.name) for group in blueprint.groups)]
-    position = templates.index(gang_template) // MAX_TEMPLATES
-    return blueprint.name if position == 0 else f"{blueprint.name}.{position}"
-
-
-def _has_composites(blueprint: SetBlueprint) -> bool:
-    """Whether any gang of the set has more than one clique."""
-    base = len(blueprint.standalone) + sum(
-        group.min_available * len(group.cliques) for group in blueprint.groups
-    )
-    return base > 1 or any(len(group.cliques) > 1 for group in blueprint.groups)
-
-
-def build_workloads(
-    blueprint: SetBlueprint, capabilities: Capabilities
-) -> Iterator[dict[str, Any]]:
-    """Describe the set's gangs, by composites or by single groups: a Workload holds one sort.
-
-    A gang with more than eight cliques is described by its first eight: the list holds no more.
-    """
-    composites = capabilities.composite_groups and _has_composites(blueprint)
-    field = "compositePodGroupTemplates" if composites else "podGroupTemplates"
-    by_workload: dict[str, dict[str, dict[str, Any]]] = {}
-    for gang in expand(_with_one_scaled_replica(blueprint), 0, {}).gangs:
-        if not gang.cliques or (composites and len(gang.cliques) == 1):
-            continue
-        name = _template_of(gang)
-        body = _composite_template(gang) if composites else _group_template(gang)
-        by_workload.setdefault(_workload_of(blueprint, name), {}).setdefault(name, body)
-    for workload, templates in by_workload.items():
-        yield {
-            "apiVersion": POD_GROUP_API,
-            "kind": "Workload",
-            "metadata": {
-                "name": workload,
-                "namespace": blueprint.namespace,
-                "labels": blueprint.pair | {labels.NAME: workload},
-            },
-            "spec": {field: list(templates.values())},
-        }
-
-
-def _with_one_scaled_replica(blueprint: SetBlueprint) -> SetBlueprint:
-    """The set as if each group had one replica beyond its minimum: that shows all its gangs."""
-    groups = tuple(replace(group, replicas=group.min_available + 1) for group in blueprint.groups)
-    return replace(blueprint, groups=groups)
-
-
-def _group_template(gang: GangSlot) -> dict[str, Any]:
-    minimum = sum(slot.blueprint.min_available for slot in gang.cliques)
-    return {"name": _template_of(gang), "schedulingPolicy": {"gang": {"minCount": minimum}}}
-
-
-def _composite_template(gang: GangSlot) -> dict[str, Any]:
-    members: dict[str, int] = {}
-    for slot in gang.cliques:
-        members.setdefault(_member_template(gang, slot), slot.blueprint.min_available)
-    return {
-        "name": _template_of(gang),
-        "schedulingPolicy": {"gang": {"minGroupCount": len(gang.cliques)}},
-        "podGroupTemplates": [
-            {"name": name, "schedulingPolicy": {"gang": {"minCount": minimum}}}
-            for name, minimum in list(members.items())[:MAX_TEMPLATES]
-        ],
-    }
+def keyed(spec: dict[str, Any], group: Branch | Leaf) -> dict[str, Any]:
+    if group.key:
+        spec["schedulingConstraints"] = {"topology": [{"key": group.key}]}
+    return spec
 
 
 def failed_attempt(pod_group_status: Mapping[str, Any]) -> tuple[str, str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from grove_operator.scheduling.native import Capabilities
 from tests.conftest import ControlPlane
+from tests.integration.racks import Racks, binding_path, know
 from tests.integration.sets import Body, is_available
 from tests.support.controlplane import JSON_PATCH, MERGE_PATCH, Kube, Object
 from tests.support.faultproxy import FaultProxy
@@ -107,6 +109,8 @@ class Stage:
     seen: Followed
     live: dict[str, int] = field(default_factory=dict)
     """Replicas of scaled PodCliques and scaling groups, for `settled`."""
+    capabilities: Capabilities = NATIVE
+    """What the cluster is to be taken for in `settled`."""
 
     def path(self, kind: str, name: str | None = None) -> str:
         return collection(kind, self.namespace, name)
@@ -151,7 +155,7 @@ class Stage:
 
     def problems(self, *, available: bool = True) -> list[str]:
         sets = self.seen.of("PodCliqueSet")
-        expected = [Expectation(item, self.live, NATIVE) for item in sets]
+        expected = [Expectation(item, self.live, self.capabilities) for item in sets]
         waiting = [item["metadata"]["name"] for item in sets if not is_available(item)]
         found = [*differences(self.seen, expected), *orphans(self.seen)]
         if available:
@@ -248,3 +252,34 @@ async def start_proxied(ground: LocalCluster, tmp_path: Path) -> AsyncIterator[S
         finally:
             for process in started:
                 process.kill()
+
+
+@pytest.fixture(scope="module")
+def topology_operator(
+    ground: LocalCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    settings = {"GROVE_TOPOLOGY_AWARE_SCHEDULING__ENABLED": "true"}
+    folder = tmp_path_factory.mktemp("operator")
+    with OperatorProcess(operator_kubeconfig(ground), folder, **settings) as process:
+        yield process
+        assert process.running, process.tail()
+        assert process.metric("grove_operator_errors_total", reason="bug") == 0, process.tail()
+
+
+@pytest.fixture
+async def racks(
+    ground: LocalCluster, topology_operator: OperatorProcess, kube: Kube
+) -> AsyncIterator[Racks]:
+    del topology_operator
+    site = Racks(ground)
+    yield site
+    if await kube.find(binding_path(site.mark)):
+        await kube.delete(binding_path(site.mark))
+
+
+@pytest.fixture
+async def bound(racks: Racks, kube: Kube, stage: Stage) -> Racks:
+    """The binding exists from the start."""
+    await racks.bind(kube)
+    know(stage, racks)
+    return racks

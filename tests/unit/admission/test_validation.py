@@ -38,7 +38,6 @@ def everything_wrong() -> Body:
     claim = {"name": "", "templateSpec": {}}
     sharing = [{"name": "x", "scope": "PerReplica", "filter": {}}]
     bad_pods = pods(
-        topologySpreadConstraints=[],
         nodeName="n",
         schedulerName="who",
         containers=[{"name": "c", "env": [{"name": "1"}]}],
@@ -90,7 +89,6 @@ ORDER = [
     f"{CLIQUES}[0].spec.startsAfter",
     f"{CLIQUES}[0].spec.autoScalingConfig.minReplicas",
     f"{CLIQUES}[0].spec.autoScalingConfig.maxReplicas",
-    f"{CLIQUES}[0].spec.podSpec.spec.topologySpreadConstraints",
     f"{CLIQUES}[0].spec.podSpec.spec.nodeName",
     f"{CLIQUES}[0].spec.podSpec.spec.containers[0].env[0].name",
     f"{CLIQUES}[0].spec.podSpec.spec.initContainers[0].env[0].name",

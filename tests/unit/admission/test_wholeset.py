@@ -63,3 +63,34 @@ def test_a_set(body: dict[str, Any], expected: list[str]) -> None:
 def test_a_delay_as_long_as_a_book_is_not_read() -> None:
     (error,) = errors(a_set(clique(), terminationDelay="1h" * 200_000))
     assert error.endswith(": a duration may have at most 256 characters")
+
+
+def spread(**values: str) -> list[str]:
+    annotations = {f"grove.io/spread-replicas{key}": value for key, value in values.items()}
+    body = a_set(clique())
+    body["metadata"]["annotations"] = annotations
+    return errors(body)
+
+
+AT = "metadata.annotations.grove.io/spread-replicas"
+SPREADS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "over a domain": ({"": "rack"}, []),
+    "over a node label": ({"": "topology.kubernetes.io/zone", "-policy": "Required"}, []),
+    "if it can be": ({"": "rack", "-policy": "Preferred"}, []),
+    "over nothing": (
+        {"": " "},
+        [
+            f'{AT}: Invalid value: " ": must be a topology domain or a node label: the name must '
+            "not be empty"
+        ],
+    ),
+    "in some other way": (
+        {"": "rack", "-policy": "maybe"},
+        [f'{AT}-policy: Invalid value: "maybe": must be Required or Preferred'],
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), SPREADS.values(), ids=SPREADS)
+def test_the_spread_of_replicas(given: dict[str, str], expected: list[str]) -> None:
+    assert spread(**given) == expected

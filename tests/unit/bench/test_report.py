@@ -13,10 +13,11 @@ OPERATOR = Measurement(
     "flat",
     "operator",
     100,
-    {"created": 1.5, "ready": 3.0, "available": 3.5, "gone": 1.0},
+    {"created": 1.5, "placed": 2.5, "ready": 3.0, "available": 3.5, "gone": 1.0},
     writes_up=Counter({("create", "pods"): 100, ("patch", "pods"): 50}),
     metrics_writes_up=150,
     cpu_up=0.25,
+    scheduler_cpu=1.5,
     memory_peak=80_000_000,
 )
 
@@ -31,7 +32,12 @@ def printed(*results: Measurement) -> str:
 def test_shows_ratio_writes_and_cost() -> None:
     row = next(line for line in printed(FLOOR, OPERATOR).splitlines() if "│ operator" in line)
     cells = [cell.strip() for cell in row.strip("│").split("│")]
-    assert cells[2:] == ["1.5", "3.0", "3.5", "1.0", "1.50", "1.50", "0.00", "0", "2.50", "80"]
+    seconds = ["1.5", "2.5", "3.0", "3.5", "1.0"]
+    assert cells[2:] == [*seconds, "1.50", "1.50", "0.00", "0", "2.50", "80"]
+
+
+def test_says_what_the_scheduler_spent() -> None:
+    assert "operator 0.2 s, scheduler 1.5 s" in printed(FLOOR, OPERATOR)
 
 
 def test_says_which_writes_they_were_and_whether_the_metrics_agree() -> None:

@@ -8,10 +8,11 @@ from grove_operator.scheduling.native import (
     Capabilities,
     NativeGang,
     build_native_gang,
-    build_workloads,
     pod_group_of,
     verdict,
 )
+from grove_operator.scheduling.tree import lay_out
+from grove_operator.scheduling.workloads import build_workloads
 from tests.support.builders import NATIVE, SUMS, SetBuilder, a_set, the_crew
 
 
@@ -21,7 +22,7 @@ def native(
     slots = builder.slots().gangs[gang]
     counts = {slot.name: slot.blueprint.replicas for slot in slots.cliques}
     counts |= {f"tide-0-{name.replace('_', '-')}": count for name, count in live.items()}
-    return build_native_gang(builder.blueprint(), slots, counts, offered, 0)
+    return build_native_gang(builder.blueprint(), lay_out(slots), counts, offered, 0)
 
 
 def minimums(gang: NativeGang) -> dict[str, int]:
@@ -32,9 +33,10 @@ def minimums(gang: NativeGang) -> dict[str, int]:
 
 
 def groups_needed(gang: NativeGang) -> int | None:
-    if gang.composite is None:
+    if not gang.composites:
         return None
-    found: int = gang.composite["spec"]["schedulingPolicy"]["gang"]["minGroupCount"]
+    [composite] = gang.composites
+    found: int = composite["spec"]["schedulingPolicy"]["gang"]["minGroupCount"]
     return found
 
 
@@ -79,8 +81,8 @@ def test_a_priority_class_that_does_not_exist_is_left_out(
 ) -> None:
     offered = Capabilities(True, True, True, known)
     gang = native(PAIR.with_template(priorityClassName="cargo"), 0, offered)
-    assert gang.composite is not None
-    for body in (gang.composite, *gang.pod_groups):
+    assert len(gang.composites) == 1
+    for body in (*gang.composites, *gang.pod_groups):
         assert body["spec"].get("priorityClassName") == ("cargo" if given else None)
 
 
@@ -123,8 +125,8 @@ def test_every_group_refers_to_a_template_that_is_there() -> None:
     }
     for index in range(1, len(builder.slots().gangs)):
         gang = native(builder, index)
-        assert gang.composite is not None
-        for body in (gang.composite, *gang.pod_groups):
+        assert len(gang.composites) == 1
+        for body in (*gang.composites, *gang.pod_groups):
             reference = body["spec"]["workloadRef"]
             assert (reference["workloadName"], reference["templateName"]) in known
 
