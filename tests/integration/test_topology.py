@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.conftest import Stage
 from tests.integration.racks import Racks, placed, with_template
-from tests.integration.sets import Body, a_group, a_set, conditions, is_available
+from tests.integration.sets import Body, a_group, a_set, conditions, has, is_available
 from tests.support.controlplane import Kube, Object, path_of
 
 pytestmark = pytest.mark.unguarded
@@ -208,7 +208,8 @@ async def test_a_rack_is_lost_and_comes_back(stage: Stage, bound: Racks) -> None
     stays = [pod["metadata"]["uid"] for pod in stage.seen.of("Pod") if not is_crew(pod, "1")]
     await bound.lose(stage, by_rack[lost])
     await stage.seen.until(
-        lambda: placed(stage) == 4 and len(stage.seen.of("Pod")) == 7, "three pods wait"
+        lambda: placed(stage) == 4 and has(stage.seen.named("PodGang", "nest-0"), "Ready", "False"),
+        "three pods wait",
     )
     bound.add("a", "a2", 2, 2)
     await stage.settled()
