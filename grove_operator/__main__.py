@@ -108,16 +108,16 @@ def plan(
     ] = "grove-initc",
 ) -> None:
     """Print every object that a PodCliqueSet becomes. Needs no cluster."""
-    from grove_operator.cli.planning import print_plan, read_sets
+    from grove_operator.cli.planning import print_plan, read_manifest
     from grove_operator.desired.startorder import image_reference
     from grove_operator.scheduling.native import Capabilities
 
     try:
         if file == "-":
-            sets = read_sets(sys.stdin, namespace)
+            manifest = read_manifest(sys.stdin, namespace)
         else:
             with Path(file).open(encoding="utf-8") as stream:
-                sets = read_sets(stream, namespace)
+                manifest = read_manifest(stream, namespace)
     except OSError as error:
         _errors.print(f"{file}: {error.strerror or error}")
         raise typer.Exit(1) from error
@@ -133,8 +133,9 @@ def plan(
         resource_claims=True,
         compute_domains=True,
         mnnvl=True,
+        topology=manifest.topology,
     )
-    print_plan(sets, offered, output, Console(highlight=False))
+    print_plan(manifest.sets, offered, output, Console(highlight=False))
 
 
 @app.command()

@@ -6,10 +6,12 @@ objects as a tree for people or as YAML or JSON for programs.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
 
 import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
@@ -19,7 +21,9 @@ from grove_operator.admission.validation import essential_problems
 from grove_operator.api import labels
 from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
+from grove_operator.api.topology import ClusterTopologyBinding
 from grove_operator.desired.blueprint import build_blueprint
+from grove_operator.desired.packing import Levels, TopologyOffer
 from grove_operator.errors import SpecError
 from grove_operator.plan.rehearse import rehearse
 from grove_operator.scheduling.native import Capabilities
@@ -33,8 +37,16 @@ class PlanOutput(StrEnum):
     JSON = "json"
 
 
-def read_sets(stream: TextIO, namespace: str) -> list[PodCliqueSet]:
-    """The PodCliqueSets of a file; other objects in it are passed over.
+@dataclass(frozen=True)
+class Manifest:
+    """What a file holds of ours. With ClusterTopologyBindings, topology counts as on."""
+
+    sets: list[PodCliqueSet]
+    topology: TopologyOffer
+
+
+def read_manifest(stream: TextIO, namespace: str) -> Manifest:
+    """The PodCliqueSets and ClusterTopologyBindings of a file; others are passed over.
 
     Raises SpecError with every problem of the first set that cannot be carried out, or when there
     is none.
@@ -43,16 +55,36 @@ def read_sets(stream: TextIO, namespace: str) -> list[PodCliqueSet]:
         documents = [item for item in yaml.safe_load_all(stream) if item is not None]
     except yaml.YAMLError as error:
         raise SpecError([f"not YAML: {error}"]) from error
-    sets = [_read(body, namespace) for body in documents if _is_set(body)]
+    sets = [_read(body, namespace) for body in documents if _is(body, "PodCliqueSet")]
     if not sets:
         raise SpecError(["no PodCliqueSet (apiVersion grove.io/v1alpha1) in it"])
-    return sets
+    bindings = dict(map(_levels, filter(_is_binding, documents)))
+    return Manifest(sets, TopologyOffer(enabled=bool(bindings), bindings=bindings))
 
 
-def _is_set(body: object) -> bool:
+def read_sets(stream: TextIO, namespace: str) -> list[PodCliqueSet]:
+    """Only the sets."""
+    return read_manifest(stream, namespace).sets
+
+
+def _is_binding(body: object) -> bool:
+    return _is(body, "ClusterTopologyBinding")
+
+
+def _levels(body: Body) -> tuple[str, Levels]:
+    try:
+        binding = ClusterTopologyBinding.model_validate(body)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise SpecError([f"ClusterTopologyBinding: {where}: {problem['msg']}"]) from error
+    return binding.metadata.name, {level.domain: level.key for level in binding.spec.levels}
+
+
+def _is(body: object, kind: str) -> bool:
     return (
         isinstance(body, Mapping)
-        and body.get("kind") == "PodCliqueSet"
+        and body.get("kind") == kind
         and str(body.get("apiVersion", "")).startswith(f"{labels.GROVE_GROUP}/")
     )
 

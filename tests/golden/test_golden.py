@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grove_operator.cli.planning import plan_objects, read_sets
+from grove_operator.cli.planning import plan_objects, read_manifest
 from grove_operator.scheduling.native import Capabilities
 from tests.support.builders import NATIVE, PLAIN, SUMS
 from tests.support.golden import compare
@@ -25,8 +25,11 @@ def capabilities(case: str) -> Capabilities:
 @pytest.mark.parametrize("case", CASES)
 def test_objects(case: str, *, update_golden: bool) -> None:
     folder = HERE / case
-    [pcs] = read_sets(StringIO((folder / "input.yaml").read_text(encoding="utf-8")), "default")
-    compare(folder / "expected.yaml", plan_objects(pcs, capabilities(case)), update=update_golden)
+    text = (folder / "input.yaml").read_text(encoding="utf-8")
+    manifest = read_manifest(StringIO(text), "default")
+    [pcs] = manifest.sets
+    offered = replace(capabilities(case), topology=manifest.topology)
+    compare(folder / "expected.yaml", plan_objects(pcs, offered), update=update_golden)
     assert (folder / "README").read_text(encoding="utf-8").count("\n") == 1
 
 
