@@ -79,7 +79,7 @@ class GangPlanner:
                 if wanted.held:
                     self.held.add(gang.name)
                 if base_scheduled:  # else it is not to be shown to the scheduler yet
-                    yield from native.plan(wanted.groups)
+                    yield from native.plan(wanted)
         expected = {gang.name for gang in context.slots.gangs}
         yield from remove_unexpected(Kind.GANG, seen.gangs, expected, [context.blueprint.uid])
         if context.native:

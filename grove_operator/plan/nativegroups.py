@@ -33,10 +33,14 @@ _WHY = "its topology constraint has changed"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The groups of a gang. `held` means: in an older form, because the gang runs."""
+    """The groups of a gang. `held` means: in an older form, because the gang runs.
+
+    `stale` means that those which exist have another form, and can be made anew.
+    """
 
     groups: NativeGang
     held: bool = False
+    stale: bool = False
 
     @property
     def composites(self) -> set[str]:
@@ -58,11 +62,13 @@ class NativePlanner:
         """PodGroups that stay. One of a clique at zero is harmless, and needed again later."""
         return {slot.name for slot in self.gang.cliques} | {self.gang.name}
 
-    def wanted(self) -> "Wanted":
+    def wanted(self) -> Wanted:
         tree = lay_out(self.gang, self.packing)
         groups = self._build(tree)
-        if not (self._is_placed and is_outdated(groups, self.seen)):
+        if not is_outdated(groups, self.seen):
             return Wanted(groups)
+        if not self._is_placed:
+            return Wanted(groups, stale=self.context.capabilities.composite_groups)
         found = as_found(tree, self.seen.pod_groups, self.seen.composite_groups)
         return Wanted(self._build(found), held=True)
 
@@ -82,8 +88,9 @@ class NativePlanner:
             {name: counts.outside for name, counts in self.counts.items()},
         )
 
-    def plan(self, groups: NativeGang) -> Iterator[Action]:
-        if self.context.capabilities.composite_groups and is_outdated(groups, self.seen):
+    def plan(self, wanted: Wanted) -> Iterator[Action]:
+        groups = wanted.groups
+        if wanted.stale:
             yield from self._remake(groups)
             return
         for body in groups.composites:

@@ -131,7 +131,8 @@ def build_native_gang(
     present = [leaf for leaf in tree.leaves if counts[leaf.slot.name] > 0]
     if not present:
         return NativeGang((), ())
-    builder = _Builder(blueprint, tree, capabilities, replica)
+    priority = gang_priority(blueprint, capabilities)
+    builder = _Builder(blueprint, tree, priority, replica)
     if not capabilities.composite_groups:
         return NativeGang((), (builder.whole_gang(sum(counts.values())),))
     members = tree.children(leaf.slot.name for leaf in present)
@@ -145,7 +146,7 @@ def build_native_gang(
 class _Builder:
     blueprint: SetBlueprint
     tree: Tree
-    capabilities: Capabilities
+    priority: str
     replica: int
 
     @property
@@ -188,8 +189,8 @@ class _Builder:
     def _body(
         self, api: str, kind: str, name: str, extra: Mapping[str, str], spec: dict[str, Any]
     ) -> dict[str, Any]:
-        if priority := gang_priority(self.blueprint, self.capabilities):
-            spec["priorityClassName"] = priority
+        if self.priority:
+            spec["priorityClassName"] = self.priority
         return {
             "apiVersion": api,
             "kind": kind,

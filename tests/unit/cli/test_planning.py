@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from grove_operator.__main__ import app
-from grove_operator.cli.planning import PlanOutput, print_plan, read_sets
+from grove_operator.cli.planning import PlanOutput, print_plan, read_manifest, read_sets
 from grove_operator.errors import SpecError
 from tests.support.builders import NATIVE, a_set, the_crew
 
@@ -52,6 +52,28 @@ def test_what_cannot_be_planned(text: str, problem: str) -> None:
 def test_other_objects_in_the_file_are_passed_over() -> None:
     text = yaml.safe_dump_all([{"kind": "Service"}, the_crew().manifest()])
     assert [pcs.metadata.name for pcs in read_sets(StringIO(text), "default")] == ["tide"]
+
+
+def a_binding(*levels: str) -> dict[str, object]:
+    spec = {"levels": [{"domain": name, "key": f"k/{name}"} for name in levels]}
+    api = {"apiVersion": "grove.io/v1alpha1", "kind": "ClusterTopologyBinding"}
+    return api | {"metadata": {"name": "dc"}, "spec": spec}
+
+
+def test_bindings_in_the_file_count() -> None:
+    text = yaml.safe_dump_all([a_binding("zone", "rack"), the_crew().manifest()])
+    manifest = read_manifest(StringIO(text), "default")
+    assert manifest.topology.enabled
+    assert manifest.topology.bindings == {"dc": {"zone": "k/zone", "rack": "k/rack"}}
+    alone = read_manifest(StringIO(yaml.safe_dump(the_crew().manifest())), "default")
+    assert not alone.topology.enabled
+
+
+def test_a_wrong_binding_is_named() -> None:
+    binding = a_binding() | {"spec": {}}
+    text = yaml.safe_dump_all([binding, the_crew().manifest()])
+    with pytest.raises(SpecError, match="ClusterTopologyBinding: spec.levels"):
+        read_manifest(StringIO(text), "default")
 
 
 def test_the_command(tmp_path: Path) -> None:
