@@ -72,7 +72,7 @@ def test_bindings_in_the_file_count() -> None:
 def test_a_wrong_binding_is_named() -> None:
     binding = a_binding() | {"spec": {}}
     text = yaml.safe_dump_all([binding, the_crew().manifest()])
-    with pytest.raises(SpecError, match="ClusterTopologyBinding: spec.levels"):
+    with pytest.raises(SpecError, match=r"ClusterTopologyBinding: spec\.levels"):
         read_manifest(StringIO(text), "default")
 
 
