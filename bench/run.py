@@ -45,11 +45,12 @@ class Plan:
 def _nodes(plan: Plan) -> tuple[int, NodeShape]:
     """Enough room for the pods, a tenth more and a few nodes besides.
 
-    For topology a node for ten pods, ten nodes to a rack: nine of ten places are taken then.
+    For topology a node for ten pods, ten nodes to a rack, and on each room for three groups of
+    workers, of which two are taken in the end.
     """
     if TOPOLOGY in plan.shapes:
         count = max(20, plan.pods // 10)
-        return count, NodeShape(zones=2, blocks=2, racks=count // 10)
+        return count, NodeShape(zones=2, blocks=2, racks=count // 10, gpus=12)
     count = plan.pods * 11 // (PODS_PER_NODE * 10) + 5
     return count, NodeShape(racks=max(1, count // 8), pods=PODS_PER_NODE)
 
