@@ -83,7 +83,7 @@ def _guarantee(packing: Packing, capabilities: Capabilities, outdated: int) -> c
     if packing.prefers:
         wish = f"preferred levels: {_STAND_IN if instead else _NO_STAND_IN}"
         said = f"{said}; {wish}"
-    if outdated:
+    if outdated and capabilities.composite_groups:
         status, reason = False, "OlderConstraintInUse"
         said = f"{outdated} running gang{'s keep' if outdated > 1 else ' keeps'} the topology "
         said += "constraint that it was placed by, which differs from what is asked for now; a "

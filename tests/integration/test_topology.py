@@ -193,6 +193,32 @@ async def test_a_lost_pod_comes_back_to_its_rack(stage: Stage, bound: Racks) -> 
     assert {index: bound.domains(stage, "rack", **crew(index)) for index in range(3)} == before
 
 
+async def test_an_update_keeps_every_level(stage: Stage, bound: Racks) -> None:
+    """Groups are replaced one replica at a time, each within its rack."""
+    for number in range(3):
+        bound.add("a", f"a{number}", 2, 2)
+    body = three_levels(bound)
+    await stage.create(body)
+    await stage.settled()
+    before = {pod["metadata"]["uid"] for pod in stage.seen.of("Pod")}
+    patch = [
+        {
+            "op": "replace",
+            "path": f"/spec/template/cliques/{index}/spec/podSpec/containers/0/image",
+            "value": "registry.example/newer:2",
+        }
+        for index in (1, 2)
+    ]
+    await stage.edit("PodCliqueSet", "nest", patch)
+    await stage.seen.until(
+        lambda: len(before & {pod["metadata"]["uid"] for pod in stage.seen.of("Pod")}) == 1,
+        "all but the gate are replaced",
+        90,
+    )
+    await stage.settled()
+    nesting(bound, stage, 3)
+
+
 def crew(index: int) -> dict[str, str]:
     return {"podcliquescalinggroup_replica_index": str(index)}
 

@@ -93,6 +93,10 @@ PROMISES: dict[str, tuple[dict[str, tuple[str, str]], tuple[str, str] | None]] =
         said(ZONE, bound(), outdated=2),
         ("False", "OlderConstraintInUse"),
     ),
+    "groups only, which have no level": (
+        said(ZONE, bound(), SUMS, outdated=2),
+        ("False", "HeldForWholeGangs"),
+    ),
     "nothing asked for": (said(NONE, bound()), None),
     "levels not there": (said(ZONE, bound({"rack": "k/rack"})), None),
 }
