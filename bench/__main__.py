@@ -27,7 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 140)
     chosen = PLAIN_SHAPES if args.shape == "all" else (SHAPES[args.shape],)
-    plan = Plan(chosen, args.pods, floors=not args.no_floors, idle_seconds=args.idle)
+    plan = Plan(
+        chosen,
+        args.pods,
+        floors=not args.no_floors,
+        idle_seconds=args.idle,
+        update=args.update,
+    )
     try:
         results = _measure(plan, console)
     except (LocalClusterError, OperatorFailedError, RefusedError, TimeoutError) as error:
@@ -64,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, help="file to write (default under bench/results)")
     parser.add_argument("--no-floors", action="store_true", help="measure the operator only")
+    parser.add_argument(
+        "--update", action="store_true", help="measure a rolling update as well: minutes more"
+    )
     parser.add_argument(
         "--idle", type=float, default=IDLE_SECONDS, help="seconds to look for idle writes"
     )

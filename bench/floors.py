@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
-from bench.measure import Measurement
-from bench.observe import observing
+from bench.measure import UPDATED, Measurement
+from bench.observe import Progress, observing
 from bench.shapes import MADE_UP_SET_UID, bare_pods
+from bench.updates import update_by_hand
 from bench.wire import Wire
 
 
 async def bare_pods_floor(
-    wire: Wire, namespace: str, shape: str, family: list[dict[str, Any]]
+    wire: Wire, namespace: str, shape: str, family: list[dict[str, Any]], *, update: bool = False
 ) -> Measurement:
     pods = bare_pods(family)
     result = Measurement(shape, "pods alone", len(pods))
@@ -26,6 +27,8 @@ async def bare_pods_floor(
         result.note("created", start, await progress.until("created"))
         result.note("placed", start, await progress.until("placed"))
         result.note("ready", start, await progress.until("ready"))
+        if update:
+            await _update(wire, pods, progress, result)
         start = time.monotonic()
         await wire.send("DELETE", f"/api/v1/namespaces/{namespace}/pods")
         result.note("gone", start, await progress.until("gone"))
@@ -34,13 +37,14 @@ async def bare_pods_floor(
 
 async def family_floor(
     wire: Wire,
-    namespace: str,
     podcliqueset: dict[str, Any],
     family: list[dict[str, Any]],
     scheduler_cpu: Callable[[], float],
+    *,
+    update: bool = False,
 ) -> Measurement:
     pods = sum(body["kind"] == "Pod" for body in family)
-    name = podcliqueset["metadata"]["name"]
+    name, namespace = podcliqueset["metadata"]["name"], podcliqueset["metadata"]["namespace"]
     result = Measurement(name, "same objects", pods)
     async with observing(wire, namespace, pods) as progress:
         start, spent = time.monotonic(), scheduler_cpu()
@@ -51,12 +55,23 @@ async def family_floor(
         result.note("placed", start, await progress.until("placed"))
         result.note("ready", start, await progress.until("ready"))
         result.scheduler_cpu = scheduler_cpu() - spent
+        if update:
+            members = [_owned(body, uids) for body in family if body["kind"] == "Pod"]
+            await _update(wire, members, progress, result)
         start = time.monotonic()
         # Without an operator the garbage collector does it all.
         path = f"/apis/grove.io/v1alpha1/namespaces/{namespace}/podcliquesets/{name}"
         await wire.send("DELETE", f"{path}?propagationPolicy=Background")
         result.note("gone", start, await progress.until("gone"))
     return result
+
+
+async def _update(
+    wire: Wire, pods: list[dict[str, Any]], progress: Progress, result: Measurement
+) -> None:
+    start = time.monotonic()
+    await update_by_hand(wire, pods, progress)
+    result.note(UPDATED, start, time.monotonic())
 
 
 def waves(family: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

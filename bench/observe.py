@@ -1,11 +1,11 @@
-"""Watches that say when all pods exist, are ready and are gone, and when the set is available.
+"""Watches that say when all pods exist, are ready and gone, the set available or updated.
 
 Decodes only the few fields that it needs: about ten microseconds per event.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -43,8 +43,13 @@ class _SetSpec(msgspec.Struct):
     replicas: int = 0
 
 
+class _Update(msgspec.Struct, rename="camel"):
+    update_ended_at: str | None = None
+
+
 class _SetStatus(msgspec.Struct, rename="camel"):
     available_replicas: int = 0
+    update_progress: _Update | None = None
 
 
 class _Set(msgspec.Struct):
@@ -79,13 +84,15 @@ class Progress:
     available_replicas: int = 0
     reached: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _awaited: dict[str, asyncio.Event] = field(default_factory=dict)
 
     def take_pod(self, event: _PodEvent) -> None:
         name = event.object.metadata.name
         self.created.add(name)
         if event.type == "DELETED":
             self.gone.add(name)
-            self._note("gone", len(self.gone))
+            if len(self.gone) == len(self.created):  # an update's first pods are not the last
+                self._note("gone", len(self.gone))
             self._note("created", len(self.created))
             return
         if name not in self.placed and _is(event.object, "PodScheduled"):
@@ -94,6 +101,8 @@ class Progress:
         if name not in self.ready and _is(event.object, "Ready"):
             self.ready.add(name)
             self._note("ready", len(self.ready))
+            if name in self._awaited:
+                self._awaited.pop(name).set()
         self._note("created", len(self.created))
 
     def take_set(self, event: _SetEvent) -> None:
@@ -101,6 +110,15 @@ class Progress:
         self.available_replicas = seen.status.available_replicas
         if event.type != "DELETED" and seen.status.available_replicas == seen.spec.replicas:
             self._reach("available")
+        update = seen.status.update_progress
+        if update is not None and update.update_ended_at:
+            self._reach("updated")
+
+    async def until_ready(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.ready:
+                event = self._awaited.setdefault(name, asyncio.Event())
+                await asyncio.wait_for(event.wait(), STALLED_AFTER)
 
     def _note(self, goal: str, count: int) -> None:
         if count >= self.expected:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.measure import GOALS, Measurement
+from bench.measure import GOALS, UPDATED, Measurement
 
 RATIO_GOAL = "ready"
 _NOTHING = "-"
@@ -18,11 +18,15 @@ _NOTHING = "-"
 
 def print_report(results: list[Measurement], console: Console) -> None:
     console.print(build_table(results))
+    if any(UPDATED in result.seconds for result in results):
+        console.print(build_update_table(results))
     for result in results:
         if not result.is_operator:
             continue
         console.print(f"\n[bold]{result.shape}: the operator's writes")
         console.print(f"  bring-up, per pod:  {_per_pod(result, result.writes_up)}")
+        if UPDATED in result.seconds:
+            console.print(f"  update, per pod:    {_per_pod(result, result.writes_update)}")
         console.print(f"  deletion, per pod:  {_per_pod(result, result.writes_down)}")
         console.print(f"  idle, in all:       {_counts(result.writes_idle)}")
         if result.refused:
@@ -53,11 +57,7 @@ def _row(result: Measurement, floor: Measurement | None) -> list[str]:
     seconds = [
         f"{result.seconds[goal]:.1f}" if goal in result.seconds else _NOTHING for goal in GOALS
     ]
-    ratio = (
-        f"{result.seconds[RATIO_GOAL] / floor.seconds[RATIO_GOAL]:.2f}"
-        if floor is not None
-        else _NOTHING
-    )
+    ratio = _ratio(result, floor, RATIO_GOAL)
     cost = [_NOTHING] * 5
     if result.is_operator:
         cost = [
@@ -77,9 +77,44 @@ def _shares(result: Measurement, floor: Measurement | None) -> str:
     return text
 
 
-def _floor(results: list[Measurement], result: Measurement) -> Measurement | None:
-    """Floor B of the same shape: what the cluster needs for the same objects."""
-    floors = [r for r in results if r.shape == result.shape and r.who == "same objects"]
+def build_update_table(results: list[Measurement]) -> Table:
+    title = "Rolling update: seconds from the change until every pod is new and ready"
+    table = Table(title=title, title_justify="left")
+    table.add_column("shape")
+    table.add_column("who")
+    for header in ("updated", "x pods alone", "x same objects", "writes/pod", "CPU ms/pod"):
+        table.add_column(header, justify="right")
+    for result in results:
+        if UPDATED in result.seconds:
+            table.add_row(*_update_row(results, result))
+    return table
+
+
+def _update_row(results: list[Measurement], result: Measurement) -> list[str]:
+    ratios = [
+        _ratio(result, _floor(results, result, who), UPDATED)
+        for who in ("pods alone", "same objects")
+    ]
+    cost = [_NOTHING] * 2
+    if result.is_operator:
+        cost = [
+            f"{result.per_pod(result.writes_update):.2f}",
+            f"{1000 * result.cpu_update / result.pods:.2f}",
+        ]
+    return [result.shape, result.who, f"{result.seconds[UPDATED]:.1f}", *ratios, *cost]
+
+
+def _ratio(result: Measurement, floor: Measurement | None, goal: str) -> str:
+    if floor is None or goal not in floor.seconds:
+        return _NOTHING
+    return f"{result.seconds[goal] / floor.seconds[goal]:.2f}"
+
+
+def _floor(
+    results: list[Measurement], result: Measurement, who: str = "same objects"
+) -> Measurement | None:
+    """A floor of the same shape; by default B, what the cluster needs for the same objects."""
+    floors = [r for r in results if r.shape == result.shape and r.who == who]
     return floors[0] if floors else None
 
 

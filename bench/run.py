@@ -12,11 +12,12 @@ from typing import Any
 
 from bench.audit import AuditLog
 from bench.floors import bare_pods_floor, family_floor
-from bench.measure import Measurement
-from bench.observe import observing
+from bench.measure import UPDATED, Measurement
+from bench.observe import Progress, observing
 from bench.operator import Operator, OperatorFailedError, cpu_seconds, running_operator
 from bench.shapes import BINDING, FLAT, OFFER, TOPOLOGY, Shape, family
-from bench.wire import RefusedError, Wire
+from bench.updates import outdated, with_new_image
+from bench.wire import RefusedError, Wire, collection
 from grove_operator.scheduling.native import Capabilities
 from tools.demo.crds import install_crds
 from tools.localcluster import ClusterOptions, LocalCluster, NodeShape
@@ -32,6 +33,7 @@ PODS_PER_NODE = 110
 WARM_UP_PODS = 40
 
 Say = Callable[[str], None]
+Body = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Plan:
     pods: int
     floors: bool
     idle_seconds: float = IDLE_SECONDS
+    update: bool = False
+    """Whether everything is updated once more, pod by pod: minutes for a thousand pods."""
 
 
 def _nodes(plan: Plan) -> tuple[int, NodeShape]:
@@ -110,7 +114,11 @@ def _measurements(plan: Plan) -> Iterator[tuple[str, Measure]]:
 async def _pods(bench: Bench, shape: Shape, namespace: str) -> Measurement:
     body = shape.podcliqueset(namespace, bench.plan.pods)
     return await bare_pods_floor(
-        bench.wire, namespace, shape.name, family(body, bench.capabilities)
+        bench.wire,
+        namespace,
+        shape.name,
+        family(body, bench.capabilities),
+        update=bench.plan.update,
     )
 
 
@@ -118,7 +126,7 @@ async def _family(bench: Bench, shape: Shape, namespace: str) -> Measurement:
     body = shape.podcliqueset(namespace, bench.plan.pods)
     bodies = family(body, bench.capabilities)
     spent = partial(_scheduler_cpu, bench.cluster)
-    return await family_floor(bench.wire, namespace, body, bodies, spent)
+    return await family_floor(bench.wire, body, bodies, spent, update=bench.plan.update)
 
 
 async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
@@ -146,9 +154,11 @@ async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
         result.metrics_writes_up = await operator.counted_writes() - counted
         await asyncio.sleep(plan.idle_seconds)
         result.writes_idle = audit.operator_writes()
+        if plan.update:
+            await _update(bench, body, result, operator, progress)
+            result.writes_update = audit.operator_writes()
         start = time.monotonic()
-        path = f"/apis/grove.io/v1alpha1/namespaces/{namespace}/podcliquesets/{name}"
-        await wire.send("DELETE", path)
+        await wire.send("DELETE", _path(body))
         result.note("gone", start, await _or_dead(operator, progress.until("gone")))
         await asyncio.sleep(SETTLE_SECONDS)
         result.writes_down = audit.operator_writes()
@@ -159,6 +169,29 @@ async def _operator(bench: Bench, shape: Shape, namespace: str) -> Measurement:
 def _scheduler_cpu(cluster: LocalCluster) -> float:
     """User and system seconds of kube-scheduler so far."""
     return cpu_seconds(cluster.components()["kube-scheduler"])
+
+
+async def _update(
+    bench: Bench, body: Body, result: Measurement, operator: Operator, progress: Progress
+) -> None:
+    """Change the image of every clique, and wait until all pods have it."""
+    cpu, start = operator.cpu_seconds(), time.monotonic()
+    await bench.wire.send("PATCH", _path(body), with_new_image(body))
+    result.note(UPDATED, start, await _or_dead(operator, progress.until(UPDATED)))
+    result.cpu_update = operator.cpu_seconds() - cpu
+    listing = await bench.wire.get(f"/api/v1/namespaces/{body['metadata']['namespace']}/pods")
+    left = outdated(listing["items"])
+    if left or len(listing["items"]) != result.pods:
+        raise TimeoutError(
+            f"updateEndedAt is set, but of {len(listing['items'])} pods {len(left)} are not new "
+            f"and ready: {left[:3]}"
+        )
+    await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _path(podcliqueset: Body) -> str:
+    metadata = podcliqueset["metadata"]
+    return f"{collection(podcliqueset)}/{metadata['name']}"
 
 
 async def _or_dead(operator: Operator, goal: Awaitable[float]) -> float:

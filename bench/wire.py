@@ -17,6 +17,7 @@ AGENT = "grove-bench"
 CONCURRENCY = 64
 BUSY_PAUSE = 0.5
 
+_MERGE_PATCH = "application/merge-patch+json"
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
@@ -39,7 +40,7 @@ class Wire:
         self._session = aiohttp.ClientSession(
             server,
             connector=aiohttp.TCPConnector(limit=0, ssl=tls),
-            headers={"User-Agent": AGENT, "Content-Type": "application/json"},
+            headers={"User-Agent": AGENT},
             timeout=_TIMEOUT,
         )
 
@@ -52,8 +53,9 @@ class Wire:
     async def send(self, method: str, path: str, body: object = None) -> bytes:
         """One request, repeated while the API server says that it is busy."""
         data = None if body is None else msgspec.json.encode(body)
+        headers = {"Content-Type": _MERGE_PATCH if method == "PATCH" else "application/json"}
         while True:
-            async with self._session.request(method, path, data=data) as answer:
+            async with self._session.request(method, path, data=data, headers=headers) as answer:
                 content = await answer.read()
                 if answer.status < HTTPStatus.BAD_REQUEST:
                     return content

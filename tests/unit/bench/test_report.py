@@ -1,6 +1,7 @@
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -38,6 +39,23 @@ def test_shows_ratio_writes_and_cost() -> None:
 
 def test_says_what_the_scheduler_spent() -> None:
     assert "operator 0.2 s, scheduler 1.5 s" in printed(FLOOR, OPERATOR)
+
+
+def test_an_update_is_compared_with_both_ways_by_hand() -> None:
+    assert "Rolling update" not in printed(FLOOR, OPERATOR)
+    alone = replace(FLOOR, who="pods alone", seconds=FLOOR.seconds | {"updated": 10.0})
+    same = replace(FLOOR, seconds=FLOOR.seconds | {"updated": 12.0})
+    ours = replace(
+        OPERATOR,
+        seconds=OPERATOR.seconds | {"updated": 15.0},
+        writes_update=Counter({("create", "pods"): 100, ("delete", "pods"): 100}),
+        cpu_update=0.5,
+    )
+    text = printed(alone, same, ours)
+    row = next(line for line in text.splitlines()[::-1] if "│ operator" in line)
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert cells[2:] == ["15.0", "1.50", "1.25", "2.00", "5.00"]
+    assert "update, per pod:    create pods 1.00, delete pods 1.00" in text
 
 
 def test_says_which_writes_they_were_and_whether_the_metrics_agree() -> None:
