@@ -40,6 +40,7 @@ from grove_operator.plan.motion import is_updating
 from grove_operator.plan.podcliqueset import SetFacts, plan_set, rejected_status, release_set
 from grove_operator.plan.replica import plan_replica
 from grove_operator.policy.pacing import Changes, Pace, is_strained, status_delay
+from grove_operator.policy.turns import holder
 from grove_operator.scheduling.native import Capabilities
 
 Snapshot = TypeVar("Snapshot", ReplicaSnapshot, SetSnapshot)
@@ -264,29 +265,34 @@ class Reconciler:
         self.occupancy.changed(place, kind, old, new)
         key = Key(*place.family, place.replica)
         self._touch(key)
-        self.queue.add(key, delay=self._patience(place.family, kind, old, new))
+        self.queue.add(key, delay=self._patience(place, kind, old, new))
 
-    def _patience(
-        self, family: Family, kind: Kind, old: Record | None, new: Record | None
-    ) -> float:
+    def _patience(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> float:
         """How long the look may wait so that more changes go into it.
 
         What a scheduler says of a group changes statuses only; so does a living pod that became
         ready, or placed in a set whose gangs do not wait for each other. Statuses wait longer
-        anyway while the API server is slow.
+        anyway while the API server is slow. An update's next step waits for nothing but a pod
+        that becomes ready.
         """
         slow = is_strained(self.applier.latency)
         patience = self.pace.longest if slow else self.pace.quiet
         if kind is Kind.POD_GROUP and old is not None and new is not None:
             return patience
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
-            known = self._known.get(family)
+            if new.ready and not old.ready and self._has_turn(place):
+                return 0.0
+            known = self._known.get(place.family)
             waiting = known is None or known.blueprint is None or known.blueprint.groups
             if known and known.blueprint and new.scheduled and not old.scheduled:
                 self._active[known.blueprint.scheduler] = self.now()
             if old.scheduled == new.scheduled or not waiting:
                 return patience
         return self.pace.debounce
+
+    def _has_turn(self, place: Place) -> bool:
+        record = self.store.the_set(place.family)
+        return record is not None and holder(record.status.get("updateProgress")) == place.replica
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         """A node that falls silent or comes back concerns its pods, any change those that wait."""
@@ -362,7 +368,7 @@ class Reconciler:
     def _touch_set(self, key: Key, *, at_once: bool) -> None:
         whole = Key(key.namespace, key.name, WHOLE_SET)
         self._touch(whole)
-        self.queue.add(whole, delay=self.pace.debounce if at_once else self.pace.quiet)
+        self.queue.add(whole, delay=0.0 if at_once else self.pace.quiet)
 
     def _may_hand_on(
         self, key: Key, before: ReplicaSummary | None, after: ReplicaSummary | None

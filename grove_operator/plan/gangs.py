@@ -132,7 +132,9 @@ class GangPlanner:
             yield Create(Rank.GANG, Kind.GANG, gang.name, body, owner)
         elif patch := _gang_patch(existing, body):
             why = first_difference(patch)
-            yield Patch(Rank.GANG, Kind.GANG, gang.name, existing.meta.uid, patch, why)
+            # It names pods that do not exist yet anyway, so an update need not wait for it.
+            rank = Rank.REMOVE if self.removals else Rank.GANG
+            yield Patch(rank, Kind.GANG, gang.name, existing.meta.uid, patch, why)
 
     def _awaits_group(self, slot: CliqueSlot, placement: Placement) -> bool:
         """Whether a PodGroup of an earlier PodClique must be gone before the first pod is made.
