@@ -241,7 +241,8 @@ class Reconciler:
             return Report()
         if plan.statuses and not self._lane.enter(key, urgent=plan.urgent):
             return Report()
-        self._touched.pop(key, None)
+        if not plan.urgent or key.replica == WHOLE_SET:
+            self._touched.pop(key, None)  # what is urgent of a replica is not all of it
         for event in plan.events:
             self.recorder.record(key.namespace, event)
         if key.replica == WHOLE_SET:

@@ -22,8 +22,8 @@ class Movement:
     groups: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     complete: bool = True
     """Whether no step is left to do or to wait for."""
-    urgent: bool = False
-    """Whether something must be stored before the next step."""
+    urgent: frozenset[str] = frozenset()
+    """Whose `updateProgress` must be stored before the next step."""
     waiting: str = ""
     recheck_after: float | None = None
     news: tuple[Event, ...] = ()

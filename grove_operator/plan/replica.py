@@ -33,6 +33,7 @@ from grove_operator.plan.tally import GangTally, ReplicaTally, Sums, tally_gang
 from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
+from grove_operator.policy.turns import Turn
 from grove_operator.scheduling.native import Capabilities, pod_group_of
 
 
@@ -72,19 +73,20 @@ def plan_replica(
     actions = hold_pods(context, actions)
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
+    urgent = tuple(patch for patch in patches if patch.name in movement.urgent)
     summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
     summary = tell_obstacle(summary, context, seen)
     summary = replace(summary, outdated=len(gangs.held))
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
-        statuses=patches,
-        events=tuple(statuses.events()),
+        statuses=urgent or patches,
+        events=() if urgent else tuple(statuses.events()),
         summary=summary,
         tally=statuses.tally(available=summary.available),
         # A blocked replica does not move: nothing is worth waiting for before it is told.
         settled=summary.blocked is not None
         or (not actions and movement.complete and _is_settled(context, counts)),
-        urgent=movement.urgent,
+        urgent=bool(urgent),
         prompt=recovery.alarm,
         recheck_after=soonest(
             movement.recheck_after, recovery.recheck_after, lost.wait, statuses.blocking.wait
@@ -159,6 +161,8 @@ class _Statuses:
         yield from self._verdicts()
 
     def _losses(self) -> Iterator[Event]:
+        if self.context.movement.turn is Turn.MOVE:
+            return  # an update takes an instance of a group as a whole
         for name, counts in self.counts.items():
             clique = self.context.cliques[name]
             if clique.status.get("scheduledReplicas") and not counts.scheduled and counts.wanted:

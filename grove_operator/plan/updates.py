@@ -70,7 +70,7 @@ class _Steps:
     waiting: str = ""
     recheck: float | None = None
     complete: bool = True
-    urgent: bool = False
+    urgent: set[str] = field(default_factory=set)
     news: list[Event] = field(default_factory=list)
 
     def outdated(self) -> Iterator[str]:
@@ -145,7 +145,7 @@ class _Steps:
             cliques=cliques,
             groups=groups,
             complete=self.complete,
-            urgent=self.urgent,
+            urgent=frozenset(self.urgent),
             waiting=self.waiting,
             recheck_after=self.recheck,
             news=tuple(self.news),
@@ -160,7 +160,7 @@ class _Steps:
         floor = Floor(clique.replicas, slot.blueprint.min_available)
         roll = roll_pods(pods, floor, slot.blueprint.pod_hash, taken)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
-        self._note(roll, taken, f"PodClique {slot.name}")
+        self._note(roll, taken, Kind.CLIQUE, slot.name)
         return self._clique_progress(slot, clique, roll)
 
     def _clique_progress(self, slot: CliqueSlot, clique: Clique, roll: PodRoll) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class _Steps:
                 self._replace_instance(slot, index, found)
             else:
                 self.held |= {name for name in self.outdated() if name in found}
-        self._note(roll, taken, f"PodCliqueScalingGroup {slot.name}")
+        self._note(roll, taken, Kind.SCALING_GROUP, slot.name)
         return self._group_progress(slot, group, roll)
 
     def _members(self, group: GroupSlot) -> dict[int, dict[str, CliqueSlot]]:
@@ -283,14 +283,16 @@ class _Steps:
                 progress[selected]["completed"] = completed
         return progress
 
-    def _note(self, roll: PodRoll | GroupRoll, taken: str | int | None, whose: str) -> None:
+    def _note(
+        self, roll: PodRoll | GroupRoll, taken: str | int | None, kind: Kind, name: str
+    ) -> None:
         self.complete &= roll.done
         if not roll.done and roll.taken != taken:
-            self.urgent = True
+            self.urgent.add(name)
         text, wait = _reason(roll, self.context.now)
         self.recheck = soonest(self.recheck, wait)
         if text and not self.waiting:
-            self.waiting = f"{whose}: {text}"
+            self.waiting = f"{kind} {name}: {text}"
 
 
 def _in_hand(progress: Mapping[str, Any] | None, selected: str) -> Any:
