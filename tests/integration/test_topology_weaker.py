@@ -1,4 +1,4 @@
-"""Topology where the cluster serves less: the promise shrinks and says so; nothing runs in circles."""
+"""Topology where the cluster serves less: the promise shrinks, and nothing runs in circles."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
