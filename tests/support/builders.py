@@ -39,6 +39,7 @@ class SetBuilder:
     uid: str = "uid-of-the-set"
     generation: int = 1
     replicas: int = 1
+    strategy: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     template: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +112,8 @@ class SetBuilder:
                 "labels": dict(self.labels),
                 "annotations": dict(self.annotations),
             },
-            "spec": {"replicas": self.replicas, "template": template},
+            "spec": {"replicas": self.replicas, "template": template}
+            | ({"updateStrategy": {"type": self.strategy}} if self.strategy else {}),
         }
 
     def model(self) -> PodCliqueSet:

@@ -1,0 +1,182 @@
+"""One step of an update: which pods and which group replicas make way now."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from grove_operator.api import labels
+from grove_operator.observed import Pod
+from grove_operator.policy.rolling import Floor, GroupReplica, roll_group, roll_pods
+from tests.support.builders import a_pod, a_waiting_pod
+
+
+def old(index: int, **fields: Any) -> Pod:
+    return a_pod(index, f"old-{index}", template="old", **fields)
+
+
+def new(index: int, replaces: str = "", **fields: Any) -> Pod:
+    pod = a_pod(index, f"new-{index}", **fields)
+    notes = {labels.REPLACES: replaces} if replaces else {}
+    return replace(pod, meta=replace(pod.meta, annotations=notes))
+
+
+def names(pods: tuple[Pod, ...]) -> list[str]:
+    return [pod.meta.name for pod in pods]
+
+
+STEPS: dict[str, tuple[list[Pod], int, int, str | None, list[str], str | None]] = {
+    "the oldest ready pod is chosen, not yet removed": (
+        [old(0, created="2026-01-02"), old(1, created="2026-01-01"), old(2, created="2026-01-03")],
+        3,
+        2,
+        None,
+        [],
+        "old-1",
+    ),
+    "what was chosen and stored is removed": ([old(0), old(1)], 2, 1, "old-0", ["old-0"], "old-0"),
+    "what is not ready goes at once": (
+        [old(0), old(1, ready=False), old(2, ready=False)],
+        3,
+        1,
+        None,
+        ["old-1", "old-2"],
+        None,
+    ),
+    "the next waits for the successor": (
+        [new(0, "old-0", ready=False), old(1), old(2)],
+        3,
+        1,
+        "old-0",
+        [],
+        "old-0",
+    ),
+    "the next waits while the successor is still to be made": (
+        [old(1), old(2)],
+        3,
+        1,
+        "old-0",
+        [],
+        "old-0",
+    ),
+    "a ready successor lets the next be chosen": (
+        [new(0, "old-0"), old(1), old(2)],
+        3,
+        2,
+        "old-0",
+        [],
+        "old-1",
+    ),
+    "others that are not ready do not hold the next up": (
+        [new(0, "old-0"), new(1, ready=False), old(2), old(3)],
+        4,
+        2,
+        "old-0",
+        [],
+        "old-2",
+    ),
+    "at the floor for another reason nothing is taken": (
+        [new(0, "old-0"), new(1, ready=False), old(2)],
+        3,
+        2,
+        "old-0",
+        [],
+        "old-0",
+    ),
+    "with no pod to spare one goes when all are ready": ([old(0), old(1)], 2, 2, None, [], "old-0"),
+    "with no pod to spare none goes while one is missing": (
+        [new(0, ready=False), old(1)],
+        2,
+        2,
+        None,
+        [],
+        None,
+    ),
+    "what was chosen waits when others fell ill since": (
+        [old(0), new(1, ready=False), old(2)],
+        3,
+        2,
+        "old-0",
+        [],
+        "old-0",
+    ),
+    "without a known successor all must be ready": (
+        [new(0), new(1, ready=False), old(2)],
+        3,
+        1,
+        "gone",
+        [],
+        "gone",
+    ),
+    "without a known successor and with all ready it goes on": (
+        [new(0), new(1), old(2)],
+        3,
+        1,
+        "gone",
+        [],
+        "old-2",
+    ),
+    "an earlier failure of a ready pod's container does not matter": (
+        [old(0, failing=True), old(1, failing=True)],
+        2,
+        1,
+        None,
+        [],
+        "old-0",
+    ),
+    "a clique at zero has nothing to do": ([], 0, 1, None, [], None),
+}
+
+
+@pytest.mark.parametrize(
+    ("pods", "wanted", "minimum", "taken", "removed", "chosen"), STEPS.values(), ids=STEPS
+)
+def test_a_step_for_pods(
+    pods: list[Pod], wanted: int, minimum: int, taken: str | None, removed: list[str], chosen: Any
+) -> None:
+    roll = roll_pods(pods, Floor(wanted, minimum), "new", taken)
+    assert (names(roll.remove), roll.taken) == (removed, chosen)
+
+
+def test_it_is_over_when_nothing_old_is_left_and_the_last_successor_is_ready() -> None:
+    floor = Floor(2, 1)
+    assert roll_pods([new(0), new(1, "old-1")], floor, "new", "old-1").done
+    assert not roll_pods([new(0), new(1, "old-1", ready=False)], floor, "new", "old-1").done
+    assert not roll_pods([new(0), old(1, ready=False)], floor, "new", None).done
+    assert roll_pods([new(0), new(1, ready=False)], floor, "new", None).done
+
+
+def test_the_pod_that_is_waited_for_is_named() -> None:
+    waiting = a_waiting_pod(1, name="new-1")
+    roll = roll_pods([new(0, "old-0"), waiting, old(2)], Floor(3, 2), "new", "old-0")
+    assert roll.blocker == waiting
+    assert roll.short == "2 of 3 pods are ready and 2 must stay so"
+
+
+def replica(index: int, state: str) -> GroupReplica:
+    """`state` is old or new, and in capitals if it is available."""
+    return GroupReplica(index, state.lower() == "old", state.isupper())
+
+
+GROUPS: dict[str, tuple[list[str], int, int | None, set[int], int | None]] = {
+    "the lowest is chosen, not yet moved": (["OLD", "OLD", "OLD"], 1, None, set(), 0),
+    "what was chosen and stored moves": (["OLD", "OLD"], 1, 0, {0}, 0),
+    "what is not available moves at once": (["OLD", "old", "old"], 1, None, {1, 2}, None),
+    "the next waits for the one in hand": (["new", "OLD"], 1, 0, set(), 0),
+    "it goes on when that is available": (["NEW", "OLD", "OLD"], 1, 0, set(), 1),
+    "at the minimum for another reason nothing is taken": (["new", "NEW", "OLD"], 2, 1, set(), 1),
+    "with none to spare one goes when all are available": (["NEW", "OLD"], 2, 0, set(), 1),
+    "one that was scaled away is not waited for": (["OLD"], 1, 5, set(), 0),
+    "what was chosen waits when others fell ill since": (["OLD", "new"], 1, 0, set(), 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("states", "minimum", "taken", "moves", "chosen"), GROUPS.values(), ids=GROUPS
+)
+def test_a_step_for_a_group(
+    states: list[str], minimum: int, taken: int | None, moves: set[int], chosen: int | None
+) -> None:
+    replicas = [replica(index, state) for index, state in enumerate(states)]
+    roll = roll_group(replicas, Floor(len(states), minimum), taken)
+    assert (set(roll.move), roll.taken) == (moves, chosen)
