@@ -129,6 +129,31 @@ _BREACHED: Final = Gauge(
     ("kind",),
     registry=REGISTRY,
 )
+_UPDATES: Final = Gauge(
+    "grove_operator_updates",
+    "PodCliqueSets whose update is under way, by state: progressing, or waiting for something that "
+    "the set's condition Updating names.",
+    ("state",),
+    registry=REGISTRY,
+)
+_OLDEST_UPDATE: Final = Gauge(
+    "grove_operator_update_oldest_seconds",
+    "How long the update that began first has been under way; 0 while there is none.",
+    registry=REGISTRY,
+)
+_UPDATE_SECONDS: Final = Histogram(
+    "grove_operator_update_duration_seconds",
+    "Time from the beginning of an update of a PodCliqueSet to its end.",
+    buckets=_LONG,
+    registry=REGISTRY,
+)
+_RESTARTS: Final = Counter(
+    "grove_operator_gang_restarts_total",
+    "Gangs that were restarted as a whole because they stayed below a minimum, by what was "
+    "restarted: PodCliqueSet for a replica of a set, PodCliqueScalingGroup for one of a group.",
+    ("kind",),
+    registry=REGISTRY,
+)
 _REJECTED: Final = Gauge(
     "grove_operator_sets_rejected",
     "PodCliqueSets whose spec cannot be carried out: their condition SpecAccepted is False.",
@@ -275,6 +300,20 @@ def set_replicas(kind: str, wanted: int, available: int) -> None:
 
 def set_breached(kind: str, breached: int) -> None:
     _BREACHED.labels(kind).set(breached)
+
+
+def set_updates(progressing: int, waiting: int, oldest: float) -> None:
+    _UPDATES.labels("progressing").set(progressing)
+    _UPDATES.labels("waiting").set(waiting)
+    _OLDEST_UPDATE.set(oldest)
+
+
+def observe_update(seconds: float) -> None:
+    _UPDATE_SECONDS.observe(seconds)
+
+
+def count_restart(kind: str) -> None:
+    _RESTARTS.labels(kind).inc()
 
 
 def set_sets_rejected(sets: int) -> None:

@@ -17,7 +17,11 @@ from grove_operator import metrics
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 
 SECTIONS: Final = (
-    ("Gangs, replicas and sets", "operator", ("gang", "replicas_", "min_available_", "sets_")),
+    (
+        "Gangs, replicas, updates and sets",
+        "operator",
+        ("gang", "replicas_", "min_available_", "sets_", "update"),
+    ),
     ("Reconciling", "operator", ("reconcile_", "errors_", "queue_")),
     ("Caches", "operator", ("informer_",)),
     ("Leading", "operator", ("leader",)),

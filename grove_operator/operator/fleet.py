@@ -9,9 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from grove_operator import metrics
+from grove_operator.api import conditions as c
 from grove_operator.api.podgang import GangPhase
 from grove_operator.observed import Kind
 from grove_operator.plan.tally import GangTally, ReplicaTally, Sums
@@ -30,6 +31,8 @@ class Fleet:
         self._stages: dict[Hashable, dict[str, int]] = {}
         self._waiting: dict[Hashable, str] = {}
         self._rejected: set[Hashable] = set()
+        self._updates: dict[Hashable, tuple[str, bool]] = {}
+        """By set: when its update began, and whether something is in its way."""
         self._phases: Counter[str] = Counter()
         self._unhealthy = 0
         self._available = 0
@@ -64,6 +67,17 @@ class Fleet:
         else:
             self._rejected.discard(family)
 
+    def follow(self, family: Hashable, status: Mapping[str, Any]) -> None:
+        """Note from a set's stored status whether an update is under way."""
+        progress = status.get("updateProgress") or {}
+        if not progress or progress.get("updateEndedAt"):
+            began = self._updates.pop(family, None)
+            if began is not None and progress:
+                metrics.observe_update(self._since(began[0]))
+            return
+        updating = c.find(status.get("conditions") or (), c.UPDATING) or {}
+        self._updates[family] = progress["updateStartedAt"], updating.get("reason") == "Waiting"
+
     def measure(self) -> None:
         """Set the gauges; called before each scrape."""
         phases = {str(phase): self._phases[phase] for phase in GangPhase}
@@ -73,6 +87,10 @@ class Fleet:
         for kind, sums in ((Kind.CLIQUE, self._cliques), (Kind.SCALING_GROUP, self._groups)):
             metrics.set_replicas(kind, sums.wanted, sums.available)
             metrics.set_breached(kind, sums.breached)
+        waiting = sum(waits for _, waits in self._updates.values())
+        first = min((began for began, _ in self._updates.values()), default="")
+        age = self._since(first) if first else 0.0
+        metrics.set_updates(len(self._updates) - waiting, waiting, age)
         metrics.set_sets_rejected(len(self._rejected))
 
     def _add(self, tally: ReplicaTally) -> None:

@@ -118,6 +118,7 @@ class Reconciler:
         family, known = key.family, self._knowledge(key.family)
         record = self.store.the_set(family)
         self.fleet.reject(family, rejected=record is not None and bool(known.problems))
+        self.fleet.follow(family, record.status if record is not None else {})
         if record is None:
             self._look_at_replicas(family, known)
             self._touched.pop(key, None)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from grove_operator import metrics
 from grove_operator.cluster.events import Recorder
 from grove_operator.errors import ClusterError
 from grove_operator.observed import Child, Kind
@@ -32,6 +33,10 @@ _REASONS: Final = {
         "ComputeDomainDeleteSuccessful",
         "deleted {} ComputeDomains",
     ),
+}
+_RESTARTS: Final = {
+    "PodCliqueSetReplicaDeleteSuccessful": Kind.SET,
+    "PodCliqueScalingGroupReplicaDeleteSuccessful": Kind.SCALING_GROUP,
 }
 _FAILURES: Final = {
     Kind.POD: "Pod{}Failed",
@@ -67,8 +72,11 @@ def tell_failure(
 
 
 def tell_news(recorder: Recorder, namespace: str, news: Sequence[Event]) -> None:
+    """Restarts are warnings; what an update replaces is none."""
     for event in news:
         recorder.record(namespace, event)
+        if event.warning and event.reason in _RESTARTS:
+            metrics.count_restart(_RESTARTS[event.reason])
 
 
 def tell_rejection(recorder: Recorder, record: Child, problems: Sequence[str], plan: Plan) -> None:

@@ -198,6 +198,26 @@ CASES: Final[dict[str, Case]] = {
         "been at least one such gang. Their condition Unhealthy names the PodCliques.",
         quiet={_name("gangs_unhealthy", pod="a"): "0x5 2x5 0x30"},
     ),
+    "GroveUpdateStuck": Case(
+        fires={
+            _name("updates", state="waiting", pod="a"): "0x5 1x60",
+            _name("updates", state="progressing", pod="a"): "0x65",
+        },
+        at="50m",
+        description="1 updates wait for a pod that does not become ready; for 30 minutes there has "
+        "been at least one. The condition Updating of the PodCliqueSet names the pod.",
+        quiet={
+            _name("updates", state="waiting", pod="a"): "0x5 1x20 0x40",
+            _name("updates", state="progressing", pod="a"): "1x65",
+        },
+    ),
+    "GroveGangsRestarting": Case(
+        fires={_name("gang_restarts_total", kind="PodCliqueSet"): "0x5 0+1x60"},
+        at="30m",
+        description="24 restarts of whole gangs in the last hour: they stay below their minimum "
+        "for longer than their terminationDelay.",
+        quiet={_name("gang_restarts_total", kind="PodCliqueSet"): "0x5 1x60"},
+    ),
     "GroveReplicasBelowWanted": Case(
         fires={
             _name("replicas_wanted", kind="PodClique"): "100x60",

@@ -161,7 +161,7 @@ TROUBLE: Final = Row(
     (
         Panel(
             "Gangs and minimums",
-            "Gangs that were ready and are not, objects below minAvailable, sets refused.",
+            "Gangs that were ready and are not, objects below minAvailable, sets refused, updates.",
             "none",
             (
                 Target(f"sum({_metric('gangs_unhealthy')})", "unhealthy gangs"),
@@ -170,6 +170,7 @@ TROUBLE: Final = Row(
                     "{{kind}} below its minimum",
                 ),
                 Target(f"sum({_metric('sets_rejected')})", "rejected sets"),
+                Target(f"sum by (state) ({_metric('updates')})", "updates {{state}}"),
             ),
         ),
         Panel(

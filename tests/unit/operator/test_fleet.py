@@ -155,3 +155,20 @@ def test_rejected_sets_are_counted_while_they_are(fleet: Fleet) -> None:
     fleet.reject("never", rejected=False)
     fleet.measure()
     assert value("sets_rejected") == 1
+
+
+def test_updates_are_followed_from_their_beginning_to_their_end(fleet: Fleet, clock: Clock) -> None:
+    ended = value("update_duration_seconds_count")
+    stuck = [{"type": "Updating", "status": "True", "reason": "Waiting"}]
+    progress = {"updateStartedAt": CREATED}
+    fleet.follow("tide", {"updateProgress": progress})
+    fleet.follow("reef", {"updateProgress": progress, "conditions": stuck})
+    clock.now = CREATED_AT + 60
+    fleet.measure()
+    assert (value("updates", state="progressing"), value("updates", state="waiting")) == (1, 1)
+    assert value("update_oldest_seconds") == 60
+    fleet.follow("tide", {"updateProgress": progress | {"updateEndedAt": CREATED}})
+    fleet.follow("reef", {})
+    fleet.measure()
+    assert (value("updates", state="progressing"), value("updates", state="waiting")) == (0, 0)
+    assert value("update_duration_seconds_count") == ended + 1
