@@ -111,6 +111,7 @@ def plan(
     from grove_operator.cli.planning import print_plan, read_manifest
     from grove_operator.desired.startorder import image_reference
     from grove_operator.scheduling.native import Capabilities
+    from grove_operator.scheduling.profiles import EVERYTHING
 
     try:
         if file == "-":
@@ -134,6 +135,7 @@ def plan(
         compute_domains=True,
         mnnvl=True,
         topology=manifest.topology,
+        profiles=EVERYTHING,
     )
     print_plan(manifest.sets, offered, output, Console(highlight=False))
 

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """The kinds that a PodCliqueSet consists of."""
+    """The kinds that a PodCliqueSet consists of; values are the API's names where these differ."""
 
     SET = "PodCliqueSet"
     SCALING_GROUP = "PodCliqueScalingGroup"
@@ -30,6 +30,10 @@ class Kind(StrEnum):
     WORKLOAD = "Workload"
     POD_GROUP = "PodGroup"
     COMPOSITE_POD_GROUP = "CompositePodGroup"
+    KAI_POD_GROUP = "KaiPodGroup"
+    """The PodGroup of KAI (scheduling.run.ai). Three API groups have a kind of that name."""
+    VOLCANO_POD_GROUP = "VolcanoPodGroup"
+    """The PodGroup of Volcano (scheduling.volcano.sh)."""
     POD_MONITOR = "PodMonitor"
     REVISION = "ControllerRevision"
     RESOURCE_CLAIM = "ResourceClaim"
@@ -165,6 +169,8 @@ class ReplicaSnapshot:
     claims: Mapping[str, Child] = field(default_factory=dict)
     compute_domains: Mapping[str, Child] = field(default_factory=dict)
     claim_templates: ClaimTemplates | None = None
+    kai_groups: Mapping[str, Child] = field(default_factory=dict)
+    volcano_groups: Mapping[str, Child] = field(default_factory=dict)
     set_status: Mapping[str, Any] = field(default_factory=dict)
     """The stored status of the set: whose turn it is in an update."""
     departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
@@ -183,6 +189,8 @@ class ReplicaSnapshot:
             Kind.COMPOSITE_POD_GROUP: self.composite_groups,
             Kind.RESOURCE_CLAIM: self.claims,
             Kind.COMPUTE_DOMAIN: self.compute_domains,
+            Kind.KAI_POD_GROUP: self.kai_groups,
+            Kind.VOLCANO_POD_GROUP: self.volcano_groups,
         }
         return by_kind[kind]
 

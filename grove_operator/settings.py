@@ -177,8 +177,17 @@ class Network(_Section):
 
 
 class SchedulerProfile(_Section):
+    """`config` is read for kai-scheduler only: podGroups says who makes KAI's PodGroups."""
+
     name: SchedulerName
     config: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        maker = self.config.get("podGroups", "Operator")
+        if self.name == "kai-scheduler" and maker not in ("Operator", "PodGrouper"):
+            raise ValueError(f"config.podGroups must be Operator or PodGrouper (is {maker!r})")
+        return self
 
 
 class Scheduler(_Section):
@@ -203,6 +212,14 @@ class Scheduler(_Section):
             "profiles": profiles,
             "default_profile_name": default or "default-scheduler",
         }
+
+    @property
+    def pod_grouper(self) -> bool:
+        """Whether KAI's pod grouper makes its PodGroups, as KAI before 0.15 needs it."""
+        return any(
+            profile.name == "kai-scheduler" and profile.config.get("podGroups") == "PodGrouper"
+            for profile in self.profiles
+        )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

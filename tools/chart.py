@@ -31,6 +31,7 @@ _HEADER: Final = "{{/* Made by `make chart`; do not edit. */}}\n"
 
 CONDITIONS: Final = {
     Condition.AUTHORIZER: ".Values.config.authorizer.enabled",
+    Condition.KAI: '(include "grove.hasKai" .)',
     Condition.VOLCANO: '(include "grove.hasVolcano" .)',
 }
 """When each condition of the list of rights holds, in Helm's words."""

@@ -24,7 +24,7 @@ VOLCANO: Final = "volcano"
 VOLCANO_QUEUE: Final = "scheduling.grove.io/volcano-queue"
 LPX: Final = "lpx-scheduler"
 
-_VOLCANO_DEFAULT: Final = "default"
+VOLCANO_DEFAULT: Final = "default"
 _OPEN: Final = "Open"
 
 
@@ -67,11 +67,11 @@ def scheduler_backend(submission: Submission) -> Iterator[FieldError]:
 def _kai(submission: Submission) -> Iterator[FieldError]:
     """A queue must be found, and only one."""
     pcs = submission.new
-    own = _kai_queue(pcs.metadata.labels, pcs.metadata.annotations)
+    own = kai_queue(pcs.metadata.labels, pcs.metadata.annotations)
     found = {
         clique.name: queue
         for clique in pcs.spec.template.cliques
-        if (queue := _kai_queue(clique.labels, clique.annotations))
+        if (queue := kai_queue(clique.labels, clique.annotations))
     }
     if own:
         where = f"{pcs.metadata.namespace}/{pcs.metadata.name}"
@@ -90,7 +90,7 @@ def _kai(submission: Submission) -> Iterator[FieldError]:
         yield invalid(_SPEC, found, "conflicting KAI queues, all cliques must have the same")
 
 
-def _kai_queue(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+def kai_queue(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
     return labels.get(KAI_QUEUE) or annotations.get(KAI_QUEUE) or ""
 
 
@@ -106,9 +106,9 @@ def _volcano(submission: Submission) -> Iterator[FieldError]:
 
 
 def _volcano_annotations(pcs: PodCliqueSet) -> Iterator[FieldError]:
-    own = _volcano_annotation(pcs.metadata.annotations)
+    own = volcano_annotation(pcs.metadata.annotations)
     cliques = pcs.spec.template.cliques
-    found = {clique.name: _volcano_annotation(clique.annotations) for clique in cliques}
+    found = {clique.name: volcano_annotation(clique.annotations) for clique in cliques}
     for name in dict.fromkeys(filter(None, (own, *found.values()))):
         if len(name) > MAX_SUBDOMAIN or not is_subdomain(name):
             detail = f"the annotation {VOLCANO_QUEUE} must be a lowercase RFC 1123 subdomain"
@@ -126,15 +126,15 @@ def _volcano_annotations(pcs: PodCliqueSet) -> Iterator[FieldError]:
         yield invalid(_SPEC, resolved, "all cliques must resolve to the same queue of volcano")
 
 
-def _volcano_annotation(annotations: Mapping[str, str]) -> str:
+def volcano_annotation(annotations: Mapping[str, str]) -> str:
     return annotations.get(VOLCANO_QUEUE, "").strip()
 
 
 def _volcano_queues(pcs: PodCliqueSet) -> list[str]:
     """The queue of each clique."""
-    above = _volcano_annotation(pcs.metadata.annotations) or _VOLCANO_DEFAULT
+    above = volcano_annotation(pcs.metadata.annotations) or VOLCANO_DEFAULT
     cliques = pcs.spec.template.cliques
-    return [_volcano_annotation(clique.annotations) or above for clique in cliques]
+    return [volcano_annotation(clique.annotations) or above for clique in cliques]
 
 
 def _volcano_queue(submission: Submission, queue: str) -> Iterator[FieldError]:

@@ -37,6 +37,7 @@ class Condition(StrEnum):
 
     ALWAYS = "always"
     AUTHORIZER = "authorizer"
+    KAI = "kai-scheduler"
     VOLCANO = "volcano"
 
 
@@ -215,6 +216,31 @@ _OPERATOR: Final = (
         resources=("workloads", "podgroups", "compositepodgroups"),
         verbs=_MANAGE,
         why="the same, as the stock scheduler reads gangs",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="scheduling.run.ai",
+        resources=("podgroups",),
+        verbs=_KEEP,
+        condition=Condition.KAI,
+        why="the same, as KAI reads gangs; its PodGroups go with their PodGangs",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="scheduling.volcano.sh",
+        resources=("podgroups",),
+        verbs=_KEEP,
+        condition=Condition.VOLCANO,
+        why="the same, as Volcano reads gangs",
+    ),
+    Right(
+        holder=Holder.OPERATOR,
+        group="apiextensions.k8s.io",
+        resources=("customresourcedefinitions",),
+        verbs=("get",),
+        names=("podgroups.scheduling.volcano.sh",),
+        condition=Condition.VOLCANO,
+        why="whether Volcano is new enough: its PodGroups need the field subGroupPolicy",
     ),
     Right(
         holder=Holder.OPERATOR,

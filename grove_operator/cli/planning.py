@@ -173,7 +173,8 @@ def _notes(body: Body, spec: Mapping[str, Any]) -> Iterator[str]:
             groups = spec["podgroups"]
             yield f"{len(groups)} PodCliques, {sum(len(g['podReferences']) for g in groups)} pods"
         case "PodGroup":
-            yield f"at least {spec['schedulingPolicy']['gang']['minCount']} pods together"
+            least = spec.get("minMember") or spec["schedulingPolicy"]["gang"]["minCount"]
+            yield f"at least {least} pods together"
         case "CompositePodGroup":
             yield f"all {spec['schedulingPolicy']['gang']['minGroupCount']} groups together"
         case "Pod":

@@ -50,6 +50,8 @@ RESOURCES: Final[dict[Kind, Resource]] = {
     Kind.WORKLOAD: resources.WORKLOADS,
     Kind.POD_GROUP: resources.POD_GROUPS,
     Kind.COMPOSITE_POD_GROUP: resources.COMPOSITE_POD_GROUPS,
+    Kind.KAI_POD_GROUP: resources.KAI_POD_GROUPS,
+    Kind.VOLCANO_POD_GROUP: resources.VOLCANO_POD_GROUPS,
     Kind.POD_MONITOR: resources.POD_MONITORS,
     Kind.REVISION: resources.REVISIONS,
     Kind.RESOURCE_CLAIM: resources.RESOURCE_CLAIMS,

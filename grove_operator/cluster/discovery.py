@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,15 +17,23 @@ from grove_operator.cluster.connection import Api
 from grove_operator.cluster.resources import (
     COMPOSITE_POD_GROUPS,
     COMPUTE_DOMAINS,
+    DEFINITIONS,
+    KAI_POD_GROUPS,
     POD_CLIQUE_SETS,
     POD_GANGS,
     POD_GROUPS,
     POD_MONITORS,
     RESOURCE_CLAIMS,
     TOPOLOGY_BINDINGS,
+    VOLCANO_POD_GROUPS,
     Resource,
 )
-from grove_operator.errors import ClusterError, NotFoundError, UnavailableError
+from grove_operator.errors import (
+    ClusterError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+)
 
 Served = frozenset[tuple[str, str, str]]
 """Triples of group, version and plural."""
@@ -42,12 +50,12 @@ GROUP_VERSIONS: Final = tuple(
                 POD_MONITORS,
                 RESOURCE_CLAIMS,
                 COMPUTE_DOMAINS,
+                KAI_POD_GROUPS,
+                VOLCANO_POD_GROUPS,
             )
         }
         | {
-            ("scheduling.run.ai", "v2alpha2"),
             ("kai.scheduler", "v1alpha1"),
-            ("scheduling.volcano.sh", "v1beta1"),
         }
     )
 )
@@ -55,6 +63,10 @@ _OUR_OWN: Final = (POD_CLIQUE_SETS, TOPOLOGY_BINDINGS, POD_GANGS)
 _ALERT: Final = 20.0
 """Seconds between looks for what a set waits for."""
 _LOG = logging.getLogger(__name__)
+
+
+VOLCANO_SUB_GROUPS: Final = (VOLCANO_POD_GROUPS.group, VOLCANO_POD_GROUPS.version, "subGroupPolicy")
+"""Stands among what is served when Volcano's PodGroups have that field."""
 
 
 class _Entry(msgspec.Struct):
@@ -79,6 +91,22 @@ async def served(api: Api, group_versions: tuple[tuple[str, str], ...] = GROUP_V
     return frozenset(found)
 
 
+async def with_sub_groups(api: Api, found: Served) -> Served:
+    """Add whether Volcano's PodGroups know policies for parts of them; discovery cannot tell."""
+    if not is_served(found, VOLCANO_POD_GROUPS):
+        return found
+    name = f"{VOLCANO_POD_GROUPS.plural}.{VOLCANO_POD_GROUPS.group}"
+    try:
+        definition = msgspec.json.decode(await api.get(DEFINITIONS, None, name))
+    except (NotFoundError, ForbiddenError):
+        return found
+    versions = {item["name"]: item for item in definition["spec"]["versions"]}
+    at: Any = versions.get(VOLCANO_POD_GROUPS.version, {}).get("schema", {})
+    for key in ("openAPIV3Schema", "properties", "spec", "properties"):
+        at = at.get(key, {})
+    return found | {VOLCANO_SUB_GROUPS} if "subGroupPolicy" in at else found
+
+
 def is_served(found: Served, resource: Resource) -> bool:
     return (resource.group, resource.version, resource.plural) in found
 
@@ -86,8 +114,9 @@ def is_served(found: Served, resource: Resource) -> bool:
 class Discovery:
     """Keeps the answer fresh. `on_change` is called with each answer that differs from the last.
 
-    While a kind of our own is missing, somebody is about to install the CRDs: then it looks often.
-    It also looks more often than usual while `lacks` finds that users wait for something.
+    While a kind of our own is missing, or that of a scheduler which a set names, somebody is about
+    to install the CRDs: then it looks often. It also looks more often than usual while `lacks`
+    finds that users wait for something.
     """
 
     def __init__(
@@ -104,6 +133,10 @@ class Discovery:
         self._eager = min(eager, interval)
         self._lacks = lacks
         self._wanted = asyncio.Event()
+        self.asks_volcano = False
+        """Whether Volcano's definition is read as well."""
+        self.impatient: Callable[[], bool] = lambda: False
+        """Whether a set waits for something that is not served."""
         self.known = asyncio.Event()
         self.served: Served = frozenset()
 
@@ -113,6 +146,8 @@ class Discovery:
 
     async def refresh(self) -> Served:
         found = await served(self._api)
+        if self.asks_volcano:
+            found = await with_sub_groups(self._api, found)
         if found != self.served or not self.known.is_set():
             _LOG.info("served API resources changed", extra={"count": len(found)})
             self.served = found
@@ -126,7 +161,8 @@ class Discovery:
             wait = self._eager
             try:
                 found = await self.refresh()
-                if all(is_served(found, resource) for resource in _OUR_OWN):
+                complete = all(is_served(found, resource) for resource in _OUR_OWN)
+                if complete and not self.impatient():
                     wait = min(_ALERT, self._interval) if self._lacks(found) else self._interval
             except ClusterError as error:
                 _LOG.warning("API discovery failed", extra={"error": str(error)})

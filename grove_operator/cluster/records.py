@@ -275,6 +275,29 @@ def decode_identity(raw: Raw) -> Child:
     return Child(meta=_meta(_meta_only(raw).metadata))
 
 
+_SAID: Final[tuple[str, ...]] = ("type", "status", "reason", "message", "nodePool")
+
+
+def decode_scheduler_group(raw: Raw) -> Child:
+    """A PodGroup of KAI or Volcano: of its status only what the scheduler says, not when."""
+    child = decode_child(raw)
+    status: dict[str, Any] = {}
+    for field in ("conditions", "schedulingConditions"):
+        if found := child.status.get(field):
+            status[field] = [_said(condition) for condition in found]
+    return Child(meta=child.meta, body=child.body, status=status)
+
+
+def _said(condition: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {key: condition[key] for key in _SAID if key in condition}
+    if reasons := condition.get("reasons"):
+        said["reasons"] = [
+            {key: reason[key] for key in ("reason", "message") if key in reason}
+            for reason in reasons
+        ]
+    return said
+
+
 def decode_name(raw: Raw) -> str:
     """Of some objects nothing but their being there counts."""
     return _meta_only(raw).metadata.name
@@ -294,6 +317,8 @@ DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.WORKLOAD: decode_child,
     Kind.POD_GROUP: decode_child,
     Kind.COMPOSITE_POD_GROUP: decode_child_without_status,
+    Kind.KAI_POD_GROUP: decode_scheduler_group,
+    Kind.VOLCANO_POD_GROUP: decode_scheduler_group,
     Kind.POD_MONITOR: decode_child_without_status,
     Kind.REVISION: decode_revision,
     Kind.RESOURCE_CLAIM: decode_identity,

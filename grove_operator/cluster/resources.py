@@ -103,6 +103,8 @@ POD_GANGS: Final = Resource(GROVE_SCHEDULER, "v1alpha1", "podgangs", "PodGang")
 
 WORKLOADS: Final = Resource(SCHEDULING, "v1beta1", "workloads", "Workload")
 POD_GROUPS: Final = Resource(SCHEDULING, "v1beta1", "podgroups", "PodGroup")
+KAI_POD_GROUPS: Final = Resource("scheduling.run.ai", "v2alpha2", "podgroups", "PodGroup")
+VOLCANO_POD_GROUPS: Final = Resource("scheduling.volcano.sh", "v1beta1", "podgroups", "PodGroup")
 COMPOSITE_POD_GROUPS: Final = Resource(
     SCHEDULING, "v1alpha3", "compositepodgroups", "CompositePodGroup"
 )

@@ -32,8 +32,18 @@ _SET_LEVEL: Final = frozenset(
         Kind.REVISION,
     }
 )
-_NAMED_BY_REPLICA: Final = frozenset({Kind.GANG, Kind.HPA, Kind.RESOURCE_CLAIM})
+_NAMED_BY_REPLICA: Final = frozenset(
+    {
+        Kind.GANG,
+        Kind.HPA,
+        Kind.RESOURCE_CLAIM,
+        Kind.KAI_POD_GROUP,
+        Kind.VOLCANO_POD_GROUP,
+    }
+)
 """Kinds without a replica index label: their names tell."""
+_RESTLESS: Final = frozenset({Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP})
+"""Kinds whose scheduler counts its tries in their status: what is not decoded is no news."""
 WHOLE_SET: Final = -1
 """In place of a replica index: the set itself."""
 
@@ -108,7 +118,7 @@ class Store:
         self._file(kind, place, record)
         if known and known[0] != place:
             self._listener(known[0], kind, old, None)
-        if source is not Source.ACTION and (old is None or _differs(old, record, source)):
+        if source is not Source.ACTION and (old is None or _differs(kind, old, record, source)):
             self._listener(place, kind, old, record)
 
     def delete(self, kind: Kind, record: Record) -> None:
@@ -186,6 +196,8 @@ class Store:
             composite_groups=_only(children.get(Kind.COMPOSITE_POD_GROUP), Child),
             claims=_only(children.get(Kind.RESOURCE_CLAIM), Child),
             compute_domains=_only(children.get(Kind.COMPUTE_DOMAIN), Child),
+            kai_groups=_only(children.get(Kind.KAI_POD_GROUP), Child),
+            volcano_groups=_only(children.get(Kind.VOLCANO_POD_GROUP), Child),
             set_status=self._set_status(family),
             departed={clique: dict(gone) for clique, gone in files.departed.items()},
         )
@@ -281,6 +293,9 @@ def _place_of(kind: Kind, record: Record) -> Place:
     index: int | None = None
     if kind in _NAMED_BY_REPLICA:
         index = replica_of(family.name, meta.name)
+        if index is None and kind is Kind.KAI_POD_GROUP:
+            # One that KAI's pod grouper has made of a PodGang.
+            index = replica_of(family.name, meta.name.removeprefix("pg-"))
     else:
         text = meta.labels.get(labels.REPLICA_INDEX, "")
         if text.isascii() and text.isdigit():
@@ -288,16 +303,22 @@ def _place_of(kind: Kind, record: Record) -> Place:
     return Place(family, WHOLE_SET if index is None else index)
 
 
-def _differs(old: Record, new: Record, source: Source) -> bool:
+def _differs(kind: Kind, old: Record, new: Record, source: Source) -> bool:
     """Whether anything that counts changed; most pod events change nothing that does."""
     if isinstance(old, Pod) and isinstance(new, Pod):
         return _facts(old) != _facts(new)
+    if kind in _RESTLESS:
+        return _without_version(old) != _without_version(new)
     if source is Source.STATUS:
         return _without_status(old) != _without_status(new)
     if isinstance(old, Child) and isinstance(new, Child) and not (old.body or new.body):
         # Of such objects nothing is kept but metadata, and much of what changes is status.
         return _without_status(old) != _without_status(new)
     return True
+
+
+def _without_version(record: Record) -> Record:
+    return replace(record, meta=replace(record.meta, version=0))
 
 
 def _without_status(record: Record) -> Record:

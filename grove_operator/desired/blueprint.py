@@ -120,6 +120,8 @@ class SetBlueprint:
     """The ResourceClaimTemplate objects that are needed."""
     shares_between_cliques: bool = False
     """Whether PodCliques of one gang share a claim."""
+    default_scheduler: str = labels.DEFAULT_SCHEDULER
+    """The scheduler of cliques that name none."""
 
     @property
     def pair(self) -> dict[str, str]:
@@ -130,14 +132,16 @@ class SetBlueprint:
         """The one scheduler of all cliques: the first that is named, else the default one."""
         return next(
             (clique.scheduler for clique in self.by_name.values() if clique.scheduler),
-            labels.DEFAULT_SCHEDULER,
+            self.default_scheduler,
         )
 
     def group(self, name: str) -> GroupBlueprint:
         return next(group for group in self.groups if group.name == name)
 
 
-def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
+def build_blueprint(
+    pcs: PodCliqueSet, default_scheduler: str = labels.DEFAULT_SCHEDULER
+) -> SetBlueprint:
     """Prepare a set that `admission` has found sound."""
     template, meta = pcs.spec.template, pcs.metadata
     cliques = {
@@ -168,6 +172,7 @@ def build_blueprint(pcs: PodCliqueSet) -> SetBlueprint:
         has_order=any(clique.starts_after for clique in cliques.values()),
         revision_limit=_revision_limit(meta.annotations),
         **_sharing(pcs, [*cliques.values(), *groups]),
+        default_scheduler=default_scheduler,
     )
 
 

@@ -1,7 +1,7 @@
 """Pods: the user's pod spec with its place in the set written in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grove_operator.api import labels, names
@@ -32,7 +32,9 @@ class PodTemplate:
     replica: int
     gated: bool
     placement: Mapping[str, Any]
-    """Fields of the pod spec that the scheduler's backend asks for."""
+    """Fields of the pod spec that the scheduler's backend asks for, and metadata likewise."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     needs: Needs = ()
     """What must be ready before they start."""
     waiter_image: str = ""
@@ -46,9 +48,9 @@ class PodTemplate:
             "name": name,
             "generateName": f"{slot.name}-",
             "namespace": blueprint.namespace,
-            "labels": pod_labels(blueprint, slot, self.replica, pod_index),
+            "labels": pod_labels(blueprint, slot, self.replica, pod_index) | dict(self.labels),
         }
-        annotations = {**slot.blueprint.annotations, **(notes or {})}
+        annotations = {**slot.blueprint.annotations, **self.annotations, **(notes or {})}
         if slot.instance:
             annotations[labels.INSTANCE_HASH] = slot.instance
         if self.needs:

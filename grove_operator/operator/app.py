@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from grove_operator import __version__, metrics
+from grove_operator.admission.schedulers import KAI, VOLCANO
 from grove_operator.api import labels
 from grove_operator.cluster.applier import RESOURCES, Applier
 from grove_operator.cluster.claimtemplates import decode_claim_template
 from grove_operator.cluster.config import ClientOptions, own_namespace
 from grove_operator.cluster.connection import Api
-from grove_operator.cluster.discovery import Discovery, Served, is_served
+from grove_operator.cluster.discovery import VOLCANO_SUB_GROUPS, Discovery, Served, is_served
 from grove_operator.cluster.election import Elector, LeaseOptions
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.informer import Informer
@@ -44,18 +45,20 @@ from grove_operator.process.probes import Address, Check, Probes, is_alive, is_s
 from grove_operator.process.shell import Shell
 from grove_operator.process.supervisor import EXIT_RUN, Supervisor
 from grove_operator.scheduling.native import Capabilities
+from grove_operator.scheduling.profiles import Profiles
 from grove_operator.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _MANAGED: Final = f"{labels.MANAGED_BY}={labels.MANAGER}"
 _NATIVE: Final = (Kind.WORKLOAD, Kind.POD_GROUP, Kind.COMPOSITE_POD_GROUP)
-"""Kinds that the cluster may or may not serve, and that planning waits for where it does."""
+"""The stock scheduler's kinds, which the cluster may or may not serve."""
 _DEVICES: Final = (Kind.RESOURCE_CLAIM, Kind.COMPUTE_DOMAIN)
-_OPTIONAL: Final = (*_NATIVE, *_DEVICES, Kind.POD_MONITOR)
-"""Kinds that the cluster may or may not serve. PodMonitors that cannot be read hold nothing up."""
-
-_AWAITED: Final = (*_NATIVE, *_DEVICES)
+_GROUPS: Final = {KAI: Kind.KAI_POD_GROUP, VOLCANO: Kind.VOLCANO_POD_GROUP}
+"""The kinds of other schedulers, followed if their profile is enabled."""
+_AWAITED: Final = (*_NATIVE, *_DEVICES, *_GROUPS.values())
 """Kinds without whose caches no work begins, where they are served."""
+_OPTIONAL: Final = (*_AWAITED, Kind.POD_MONITOR)
+"""Kinds that the cluster may or may not serve. PodMonitors that cannot be read hold nothing up."""
 
 AnyInformer = Informer[Any]
 
@@ -79,7 +82,9 @@ class Operator:
         self.reconciler = Reconciler(
             self.store, Applier(api, self.store), self.queue, self.recorder, _now, pace
         )
-        self.informers = {kind: self._informer(api, kind) for kind in DECODERS}
+        self.profiles = frozenset(profile.name for profile in settings.scheduler.profiles)
+        idle = {kind for name, kind in _GROUPS.items() if name not in self.profiles}
+        self.informers = {kind: self._informer(api, kind) for kind in DECODERS if kind not in idle}
         self.priorities = PriorityClasses(self._offer)
         self.priority_informer: AnyInformer = Informer(
             api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
@@ -98,7 +103,13 @@ class Operator:
             api.credentials, KINDS, event_handlers(self._look_at_set, self.topologies.look)
         )
         self.discovery = Discovery(api, self._discovered, lacks=self._lacks)
-        self.served = {kind: asyncio.Event() for kind in _OPTIONAL}
+        self.discovery.asks_volcano = VOLCANO in self.profiles
+        self.discovery.impatient = lambda: bool(self.reconciler.lacking)
+        self.reconciler.on_lack = self.discovery.refresh_soon
+        self.reconciler.default_scheduler = settings.scheduler.default_profile_name
+        self.served = {kind: asyncio.Event() for kind in _OPTIONAL if kind in self.informers}
+        self.sub_groups = False
+        """Whether Volcano's PodGroups are as new as gangs need them."""
         self.elector = Elector(api, self._lease(options))
         self.probes = Probes(before_scrape=self._measure)
         self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
@@ -192,7 +203,7 @@ class Operator:
         """Reconcile once caches are filled and this process leads."""
         await self.discovery.known.wait()
         for kind, informer in self.informers.items():
-            if kind not in _OPTIONAL or (kind in _AWAITED and self.served[kind].is_set()):
+            if kind not in _OPTIONAL or (kind in _AWAITED and self._is_served(kind)):
                 await informer.synced.wait()
         if self.served[Kind.POD_MONITOR].is_set():
             # Else sets that have one would be told for a moment that there can be none.
@@ -239,6 +250,7 @@ class Operator:
     def _discovered(self, found: Served) -> None:
         self.shell.serve(found)
         self.topologies.serve(found)
+        self.sub_groups = VOLCANO_SUB_GROUPS in found
         for kind, event in self.served.items():
             if is_served(found, RESOURCES[kind]):
                 event.set()
@@ -248,7 +260,7 @@ class Operator:
 
     def _offer(self) -> None:
         """Tell the planner what there is, once the caches of all of it are filled."""
-        served = {kind for kind in _NATIVE if self.served[kind].is_set()}
+        served: set[Kind] = {kind for kind in _AWAITED if self._is_served(kind)}
         if not all(self.informers[kind].synced.is_set() for kind in served):
             return
         offered = Capabilities(
@@ -262,6 +274,7 @@ class Operator:
             mnnvl=self.settings.network.auto_mnnvl_enabled,
             waiter_image=image_reference(self.settings.init_container_image, __version__),
             topology=self.topologies.offer(),
+            profiles=self._offered_profiles(served),
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered
@@ -275,6 +288,10 @@ class Operator:
             asks_for_domains(blueprint) for blueprint in self.reconciler.blueprints()
         )
 
+    def _is_served(self, kind: Kind) -> bool:
+        """A kind that is not followed counts as not served."""
+        return kind in self.served and self.served[kind].is_set()
+
     def _is_known(self, kind: Kind) -> bool:
         return self.served[kind].is_set() and self.informers[kind].synced.is_set()
 
@@ -283,6 +300,16 @@ class Operator:
         before = self.reconciler.capabilities
         self.reconciler.capabilities = replace(before, topology=self.topologies.offer())
         self.reconciler.look_at_topology(name)
+
+    def _offered_profiles(self, served: set[Kind]) -> Profiles:
+        there = {name for name, kind in _GROUPS.items() if kind in served}
+        old = set() if self.sub_groups else {VOLCANO} & there
+        return Profiles(
+            enabled=self.profiles,
+            served=frozenset(there - old),
+            outdated=frozenset(old),
+            pod_grouper=self.settings.scheduler.pod_grouper,
+        )
 
     def _look_at_set(self, namespace: str, name: str) -> None:
         self.queue.add(Key(namespace, name, WHOLE_SET))

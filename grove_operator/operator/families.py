@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grove_operator.admission.validation import essential_problems
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.parsing import parse_podcliqueset
+from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.errors import SpecError
@@ -20,6 +22,7 @@ from grove_operator.observed import Child, Kind, ReplicaSummary, SetSnapshot
 class Known:
     """One set. `problems` are why its spec cannot be carried out; then there is no blueprint."""
 
+    default_scheduler: str = DEFAULT_SCHEDULER
     identity: tuple[object, ...] = ()
     blueprint: SetBlueprint | None = None
     problems: list[str] = field(default_factory=list)
@@ -57,7 +60,8 @@ class Known:
             self.updated_groups = self.stale = self.outdated = 0
         self.identity = identity
         try:
-            self.blueprint, self.problems = _blueprint(record), []
+            self.blueprint = build_blueprint(_read(record), self.default_scheduler)
+            self.problems = []
         except SpecError as error:
             self.blueprint, self.problems = None, error.problems
         return True
@@ -114,7 +118,7 @@ class Known:
         )
 
 
-def _blueprint(record: Child) -> SetBlueprint:
+def _read(record: Child) -> PodCliqueSet:
     meta = record.meta
     body = {
         "metadata": {
@@ -132,4 +136,4 @@ def _blueprint(record: Child) -> SetBlueprint:
     pcs = parse_podcliqueset(body)
     if problems := essential_problems(pcs):
         raise SpecError(problems)
-    return build_blueprint(pcs)
+    return pcs

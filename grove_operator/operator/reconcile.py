@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 from grove_operator import metrics
+from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.cluster.applier import Applier, Report, describe, refusal
 from grove_operator.cluster.claimtemplates import TemplateCache
 from grove_operator.cluster.events import Recorder
@@ -49,6 +50,9 @@ _LOOKS: Final = 8
 """Looks in one pass: each does what the last one made possible. More would be going in circles."""
 
 
+_GROUPS: Final = frozenset({Kind.POD_GROUP, Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP})
+
+
 class Key(NamedTuple):
     """One replica of a set; `replica` is WHOLE_SET for the set itself."""
 
@@ -78,6 +82,11 @@ class Reconciler:
         self.now = now
         self.pace = pace
         self.capabilities = Capabilities()
+        self.default_scheduler = DEFAULT_SCHEDULER
+        self.on_lack: Callable[[], None] = lambda: None
+        """Called when the first set names a scheduler that the cluster does not have."""
+        self.lacking: set[Family] = set()
+        """Sets whose scheduler the cluster does not have."""
         self.fleet = Fleet()
         self.nodes = Nodes(self._node_changed)
         self.occupancy = Occupancy(self.nodes, store)
@@ -119,6 +128,7 @@ class Reconciler:
         record = self.store.the_set(family)
         self.fleet.reject(family, rejected=record is not None and bool(known.problems))
         self.fleet.follow(family, record.status if record is not None else {})
+        self._note_lack(family, known)
         if record is None:
             self._look_at_replicas(family, known)
             self._touched.pop(key, None)
@@ -136,6 +146,15 @@ class Reconciler:
             # A new process would tell of nothing but zeros; the last replica's pass comes back.
             plan = replace(plan, statuses=(), urgent=False, wake=frozenset())
         return await self._conclude(key, known, plan, report)
+
+    def _note_lack(self, family: Family, known: Known) -> None:
+        blueprint, before = known.blueprint, bool(self.lacking)
+        if blueprint is not None and self.capabilities.profiles.lacks(blueprint.scheduler):
+            self.lacking.add(family)
+        else:
+            self.lacking.discard(family)
+        if self.lacking and not before:
+            self.on_lack()
 
     async def _carry_out(
         self, key: Key, known: Known, look: Callable[[Key, Known], Plan]
@@ -279,7 +298,7 @@ class Reconciler:
         """
         slow = is_strained(self.applier.latency)
         patience = self.pace.longest if slow else self.pace.quiet
-        if kind is Kind.POD_GROUP and old is not None and new is not None:
+        if kind in _GROUPS and old is not None and new is not None:
             return patience
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
             if new.ready and not old.ready and self._has_turn(place):
@@ -340,7 +359,7 @@ class Reconciler:
             self._known.pop(family, None)
             self.templates.want(family, ())
             return Known()
-        known = self._known.setdefault(family, Known())
+        known = self._known.setdefault(family, Known(self.default_scheduler))
         if record is None:
             known.blueprint, known.problems, known.identity = None, [], ()
             self.templates.want(family, ())

@@ -7,6 +7,8 @@ from grove_operator.desired.expansion import ReplicaSlots, expand
 from grove_operator.observed import Clique, ReplicaSnapshot, ScalingGroup
 from grove_operator.plan.motion import AT_REST, NO_RECOVERY, Movement, Recovery
 from grove_operator.policy.startorder import NO_ORDER, StartOrder
+from grove_operator.scheduling.backend import Backend
+from grove_operator.scheduling.backends import backend_of
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -30,6 +32,10 @@ class ReplicaContext:
     @property
     def native(self) -> bool:
         return self.capabilities.gangs_for(self.blueprint)
+
+    @property
+    def backend(self) -> Backend:
+        return backend_of(self.blueprint, self.capabilities)
 
 
 def replica_context(

@@ -29,6 +29,11 @@ from grove_operator.plan.actions import (
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.nativegroups import NativePlanner
 from grove_operator.plan.removal import remove_unexpected
+from grove_operator.plan.schedulergroups import (
+    awaits_scheduler_group,
+    plan_scheduler_group,
+    prepare_gang,
+)
 from grove_operator.policy.availability import CliqueCounts, count_gang
 from grove_operator.policy.gating import may_ungate, needs_gate
 from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
@@ -125,7 +130,8 @@ class GangPlanner:
     ) -> Iterator[Action]:
         blueprint = self.context.blueprint
         pods = {slot.name: placements[slot.name].names for slot in gang.cliques}
-        body = build_gang(blueprint, gang, pods, packing)
+        body = prepare_gang(self.context, build_gang(blueprint, gang, pods, packing))
+        yield from plan_scheduler_group(self.context, self.seen, body)
         existing = self.seen.gangs.get(gang.name)
         if existing is None:
             owner = Owner(Kind.SET, blueprint.name)
@@ -156,7 +162,8 @@ class GangPlanner:
         base_scheduled: bool,
     ) -> Iterator[Action]:
         gated = any(pod.gates for slot in gang.cliques for pod in placements[slot.name].keep)
-        listed = _listed(self.seen.gangs.get(gang.name)) if gated else set()
+        held = gated and awaits_scheduler_group(self.context, self.seen, gang)
+        listed = _listed(self.seen.gangs.get(gang.name)) if gated and not held else set()
         for slot in gang.cliques:
             placement = placements[slot.name]
             owner = Owner(Kind.CLIQUE, slot.name)
@@ -197,20 +204,21 @@ class GangPlanner:
         self, slot: CliqueSlot, packing: GangPacking | None, *, base_scheduled: bool
     ) -> PodTemplate:
         context, native = self.context, self.context.native
-        placement: dict[str, Any] = {}
+        prepared = context.backend.prepare_pod(slot)
+        placement = dict(prepared.spec)
         wanted = Neighbours(context.blueprint, slot, context.index, context.capabilities)
         if affinity := wanted.affinity(packing):
             placement["affinity"] = affinity
         if native:
-            group = pod_group_of(slot, self.context.capabilities)
-            placement["schedulingGroup"] = {"podGroupName": group}
-            placement |= self._priority(slot, group)
+            placement |= self._priority(slot, context.backend.group_of(slot))
         return PodTemplate(
             blueprint=self.context.blueprint,
             slot=slot,
             replica=self.context.index,
             gated=needs_gate(slot, native_gang=native, base_scheduled=base_scheduled),
             placement=placement,
+            labels=prepared.labels,
+            annotations=prepared.annotations,
             needs=self.context.order.needs.get(slot.name, ()),
             waiter_image=self.context.capabilities.waiter_image,
         )
@@ -237,6 +245,7 @@ class GangPlanner:
         """Put back labels that somebody took; the hash stays what the pod was made from."""
         index = pod_index(pod)
         wanted = pod_labels(self.context.blueprint, slot, self.context.index, index or 0)
+        wanted |= self.context.backend.prepare_pod(slot).labels
         template = {labels.TEMPLATE_HASH} | set(slot.blueprint.labels)
         ours = {key: value for key, value in wanted.items() if key not in template}
         changed = missing(pod.meta.labels, ours)

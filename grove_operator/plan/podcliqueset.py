@@ -30,8 +30,9 @@ from grove_operator.plan.startorder import (
 )
 from grove_operator.plan.status import status_patch
 from grove_operator.plan.topology import TOPOLOGY_CONDITIONS, topology_conditions
+from grove_operator.scheduling.backends import backend_of
 from grove_operator.scheduling.native import Capabilities
-from grove_operator.scheduling.workloads import build_workloads, undescribed
+from grove_operator.scheduling.workloads import build_workloads
 
 MAX_GANGS_LISTED: Final = 64
 """A set with more gangs lists none: its status would be rewritten for each of thousands."""
@@ -259,19 +260,7 @@ def _conditions(blueprint: SetBlueprint, facts: SetFacts) -> Iterator[c.Conditio
         yield _monitored(blueprint, capabilities)
     if image_missing(blueprint, capabilities):
         yield NO_IMAGE
-    if blueprint.scheduler != labels.DEFAULT_SCHEDULER:
-        return
-    if capabilities.composite_groups:
-        status, (reason, message) = True, _NATIVE
-        if left_out := undescribed(blueprint, capabilities):
-            message += f"; {left_out} of its roles are not described in the Workload, whose lists "
-            message += "hold eight, which changes nothing for the pods"
-    elif capabilities.pod_groups:
-        status = False
-        reason, message = _SHARING if blueprint.shares_between_cliques else _WEAKER
-    else:
-        status, (reason, message) = False, _NONE
-    yield c.condition(c.GANG_GUARANTEE, status=status, reason=reason, message=message)
+    yield backend_of(blueprint, capabilities).promise(blueprint).condition()
 
 
 def _monitored(blueprint: SetBlueprint, capabilities: Capabilities) -> c.Condition:
@@ -293,25 +282,6 @@ def _monitored(blueprint: SetBlueprint, capabilities: Capabilities) -> c.Conditi
             message += f"; without a port to scrape: {', '.join(left_out)}"
     status = reason == "PodMonitorMade"
     return c.condition(c.POD_MONITORED, status=status, reason=reason, message=message)
-
-
-_NATIVE: Final = ("NativeGangScheduling", "each gang is placed all-or-nothing")
-_WEAKER: Final = (
-    "SumOfMinimums",
-    "the API server serves no CompositePodGroups, so a gang starts when as many pods as the sum "
-    "of its minimums can be placed, whichever cliques they belong to",
-)
-_SHARING: Final = (
-    "SumOfMinimums",
-    "PodCliques of a gang share resource claims, which the scheduler can only allocate to pods of "
-    "one PodGroup, so a gang starts when as many pods as the sum of its minimums can be placed, "
-    "whichever cliques they belong to",
-)
-_NONE: Final = (
-    "GangSchedulingUnavailable",
-    "the API server serves no PodGroups (scheduling.k8s.io), so the pods of a gang may be placed "
-    "one by one; turn on the feature gate GenericWorkload or use another scheduler",
-)
 
 
 def _gang_statuses(seen: SetSnapshot) -> list[dict[str, Any]]:

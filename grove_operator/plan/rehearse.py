@@ -126,6 +126,8 @@ class Stage:
             claims=mine.get(Kind.RESOURCE_CLAIM, {}),
             compute_domains=mine.get(Kind.COMPUTE_DOMAIN, {}),
             claim_templates=self.templates,
+            kai_groups=mine.get(Kind.KAI_POD_GROUP, {}),
+            volcano_groups=mine.get(Kind.VOLCANO_POD_GROUP, {}),
         )
 
 
@@ -252,7 +254,8 @@ def _meta(metadata: Mapping[str, Any]) -> Meta:
 
 
 def _replica(blueprint: SetBlueprint, kind: Kind, record: Record) -> int | None:
-    if kind in (Kind.GANG, Kind.HPA, Kind.RESOURCE_CLAIM):
+    named = (Kind.GANG, Kind.HPA, Kind.RESOURCE_CLAIM, Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP)
+    if kind in named:
         return replica_of(blueprint.name, record.meta.name)
     text = record.meta.labels.get(labels.REPLICA_INDEX)
     return int(text) if text is not None else None

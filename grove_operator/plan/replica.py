@@ -26,7 +26,6 @@ from grove_operator.plan.status import (
     clique_status,
     gang_status,
     group_status,
-    scheduler_verdicts,
     status_patch,
 )
 from grove_operator.plan.tally import GangTally, ReplicaTally, Sums, tally_gang
@@ -34,7 +33,9 @@ from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.policy.turns import Turn
-from grove_operator.scheduling.native import Capabilities, pod_group_of
+from grove_operator.scheduling.backend import Gang
+from grove_operator.scheduling.kai import MAPPING_FAILED
+from grove_operator.scheduling.native import Capabilities
 
 
 def plan_replica(
@@ -116,7 +117,7 @@ class _Statuses:
         self.seen = seen
         self.counts = counts
         self.views = group_views(context, counts)
-        self.refusals = scheduler_verdicts(seen.pod_groups)
+        self.refusals = context.backend.refusals(seen)
         self.phases: dict[str, str] = {}
         self._groups = Sums()
         self._gangs: list[GangTally] = []
@@ -185,22 +186,32 @@ class _Statuses:
                 str(item.get("message", "")) for item in child.status.get("conditions") or ()
             )
             if says not in known:
+                problem = self._problem(gang.name)
                 yield Event(
                     Kind.GANG,
                     gang.name,
                     child.meta.uid,
-                    "Unschedulable",
-                    f"the scheduler cannot place this gang: {says}",
+                    MAPPING_FAILED if problem else "Unschedulable",
+                    problem or f"the scheduler cannot place this gang: {says}",
                     warning=True,
                 )
 
     def _verdict_of(self, clique: str) -> str:
         slot = self.context.slots.cliques[clique]
-        group = pod_group_of(slot, self.context.capabilities)
+        group = self.context.backend.group_of(slot)
         return self.refusals.get(group, "") or self.counts[clique].verdict
+
+    def _problem(self, gang: str) -> str:
+        """Why the scheduler cannot be told of a gang at all."""
+        child, backend = self.seen.gangs.get(gang), self.context.backend
+        if child is None or backend.group_kind is None:
+            return ""
+        return backend.problem(Gang.stored(self.context.blueprint, child))
 
     def _gang_verdict(self, gang: str) -> str:
         """The first clique that the scheduler complains of speaks for the gang."""
+        if problem := self._problem(gang):
+            return problem
         slots = next(item for item in self.context.slots.gangs if item.name == gang)
         for slot in slots.cliques:
             counts = self.counts.get(slot.name)

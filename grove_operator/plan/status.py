@@ -16,7 +16,6 @@ from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.groups import GroupView
 from grove_operator.plan.motion import is_updating
 from grove_operator.policy.availability import CliqueCounts, count_gang
-from grove_operator.scheduling.native import verdict
 
 Counts = Mapping[str, CliqueCounts]
 
@@ -263,9 +262,3 @@ def _some(names: Sequence[str], limit: int = 4) -> str:
     """The first few names; a gang may have many cliques."""
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
-
-
-def scheduler_verdicts(pod_groups: Mapping[str, Child]) -> dict[str, str]:
-    """What the scheduler says of each PodGroup that it cannot place."""
-    found = {name: verdict(group.status) for name, group in pod_groups.items()}
-    return {name: text for name, text in found.items() if text}

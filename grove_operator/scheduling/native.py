@@ -17,6 +17,7 @@ from grove_operator.api import labels
 from grove_operator.desired.blueprint import SetBlueprint, replica_label
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
 from grove_operator.desired.packing import NO_TOPOLOGY, TopologyOffer
+from grove_operator.scheduling.profiles import NO_PROFILES, Profiles
 from grove_operator.scheduling.templates import (
     has_composites,
     member_template,
@@ -52,6 +53,8 @@ class Capabilities:
     mnnvl: bool = False
     """Whether ComputeDomains may be made, by the operator's settings."""
     topology: TopologyOffer = NO_TOPOLOGY
+    profiles: Profiles = NO_PROFILES
+    """The other schedulers."""
 
     def for_set(self, blueprint: SetBlueprint) -> "Capabilities":
         """What there is for this set: all of it, unless its PodCliques share resource claims.

@@ -40,6 +40,10 @@
 {{- printf "grove-operator-cm-%s" (include "grove.config" . | sha256sum | trunc 8) -}}
 {{- end -}}
 
+{{- define "grove.hasKai" -}}
+{{- range .Values.config.scheduler.profiles }}{{ if eq .name "kai-scheduler" }}yes{{ end }}{{ end -}}
+{{- end -}}
+
 {{- define "grove.hasVolcano" -}}
 {{- range .Values.config.scheduler.profiles }}{{ if eq .name "volcano" }}yes{{ end }}{{ end -}}
 {{- end -}}

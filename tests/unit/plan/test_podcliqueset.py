@@ -105,9 +105,11 @@ def test_what_is_promised(offered: Capabilities, truth: str, reason: str) -> Non
     )
 
 
-def test_another_scheduler_promises_for_itself() -> None:
+def test_a_scheduler_that_is_not_enabled_promises_nothing() -> None:
     spec = {"schedulerName": "other-scheduler", "containers": [{"name": "a"}]}
-    assert status(plan(a_set().with_clique("w", pod_spec=spec)))["conditions"] == []
+    [found] = status(plan(a_set().with_clique("w", pod_spec=spec)))["conditions"]
+    assert (found["type"], found["status"]) == ("GangGuarantee", "False")
+    assert found["reason"] == "SchedulerNotEnabled"
 
 
 def test_constraints_without_effect_are_told() -> None:
