@@ -33,8 +33,7 @@ from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.policy.turns import Turn
-from grove_operator.scheduling.backend import Gang
-from grove_operator.scheduling.kai import MAPPING_FAILED
+from grove_operator.scheduling.backend import Gang, Problem
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -191,8 +190,8 @@ class _Statuses:
                     Kind.GANG,
                     gang.name,
                     child.meta.uid,
-                    MAPPING_FAILED if problem else "Unschedulable",
-                    problem or f"the scheduler cannot place this gang: {says}",
+                    problem.reason if problem else "Unschedulable",
+                    problem.text if problem else f"the scheduler cannot place this gang: {says}",
                     warning=True,
                 )
 
@@ -201,22 +200,22 @@ class _Statuses:
         group = self.context.backend.group_of(slot)
         return self.refusals.get(group, "") or self.counts[clique].verdict
 
-    def _problem(self, gang: str) -> str:
+    def _problem(self, gang: str) -> Problem | None:
         """Why the scheduler cannot be told of a gang at all."""
         child, backend = self.seen.gangs.get(gang), self.context.backend
         if child is None or backend.group_kind is None:
-            return ""
+            return None
         return backend.problem(Gang.stored(self.context.blueprint, child))
 
     def _gang_verdict(self, gang: str) -> str:
         """The first clique that the scheduler complains of speaks for the gang."""
-        if problem := self._problem(gang):
-            return problem
         slots = next(item for item in self.context.slots.gangs if item.name == gang)
         for slot in slots.cliques:
             counts = self.counts.get(slot.name)
             if counts is None or counts.enough_scheduled:
                 continue
+            if problem := self._problem(gang):
+                return problem.text
             if says := self._verdict_of(slot.name):
                 return f"{slot.name}: {says}"
         return ""

@@ -208,10 +208,11 @@ def gang_status(
     before = old.get("conditions") or ()
     was_ready = c.is_true(before, c.READY) or c.is_true(before, c.UNHEALTHY)
     waiting = f"{tally.scheduled} of {tally.cliques} PodCliques are placed"
-    if slot.base_gang is not None and any(
+    base = slot.base_gang if not scheduler_says else None
+    if base is not None and any(
         counts[item.name].gated for item in slot.cliques if item.name in counts
     ):
-        scheduler_says = f"waits until base gang {slot.base_gang} is placed"
+        scheduler_says = f"waits until base gang {base} is placed"
     if scheduler_says:
         waiting = f"{waiting}; {scheduler_says}"
     initialized = tally.initialized or c.is_true(before, c.INITIALIZED)

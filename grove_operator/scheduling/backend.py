@@ -68,12 +68,23 @@ class Gang:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a gang cannot be told to its scheduler; the reason is that of an event."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """What a user may expect of gangs; None is for others to say."""
 
     holds: bool | None
     reason: str
     message: str
+
+    def as_problem(self) -> Problem:
+        return Problem(self.reason, self.message)
 
     def condition(self) -> c.Condition:
         return c.condition(
@@ -101,8 +112,8 @@ class Backend(Protocol):
     def mend(self, existing: Child, body: Body) -> Body:
         """The merge patch that makes an object what `group` gives; empty if it is that."""
 
-    def problem(self, gang: Gang) -> str:
-        """Why the gang cannot be told to the scheduler; empty if it can."""
+    def problem(self, gang: Gang) -> Problem | None:
+        """Why the gang cannot be told to the scheduler; None if it can."""
 
     def group_of(self, slot: CliqueSlot) -> str:
         """The name under which `refusals` speak of the clique's pods."""
@@ -110,7 +121,7 @@ class Backend(Protocol):
     def refusals(self, seen: ReplicaSnapshot) -> dict[str, str]:
         """By group: why the scheduler has not placed it, in its own words."""
 
-    def promise(self, blueprint: SetBlueprint) -> Promise | None: ...
+    def promise(self, blueprint: SetBlueprint) -> Promise: ...
 
 
 def said(conditions: Any, type_: str) -> str:

@@ -21,6 +21,7 @@ from grove_operator.scheduling.backend import (
     Body,
     Gang,
     Preparation,
+    Problem,
     Promise,
     said,
 )
@@ -65,11 +66,8 @@ class Kai:
         return Preparation(labels={KAI_QUEUE: queue}) if queue else NOTHING
 
     def group(self, gang: Gang) -> Body | None:
-        served = self.profiles.presence(KAI) is Presence.SERVED
-        if self.profiles.pod_grouper or not served or self.problem(gang):
-            return None
         minimums = gang.minimums()
-        if not minimums:
+        if not minimums or self.profiles.pod_grouper or self.problem(gang):
             return None
         metadata: Body = {
             "name": gang.name,
@@ -94,13 +92,15 @@ class Kai:
         patch = {"spec": spec, "metadata": {key: value for key, value in metadata.items() if value}}
         return {key: value for key, value in patch.items() if value}
 
-    def problem(self, gang: Gang) -> str:
+    def problem(self, gang: Gang) -> Problem | None:
         if self.profiles.pod_grouper:
-            return ""
-        _, problem = resolve_queue(gang.blueprint)
-        if not problem and _is_constrained(gang.spec) and not _topology(gang):
-            problem = f"its topology constraint names no topology ({labels.TOPOLOGY_NAME})"
-        return problem
+            return None
+        if self.profiles.presence(KAI) is not Presence.SERVED:
+            return _ABSENT.as_problem()
+        _, text = resolve_queue(gang.blueprint)
+        if not text and _is_constrained(gang.spec) and not _topology(gang):
+            text = f"its topology constraint names no topology ({labels.TOPOLOGY_NAME})"
+        return Problem(MAPPING_FAILED, text) if text else None
 
     def group_of(self, slot: CliqueSlot) -> str:
         return slot.gang
@@ -114,7 +114,7 @@ class Kai:
         }
         return {name: text for name, text in found.items() if text}
 
-    def promise(self, blueprint: SetBlueprint) -> Promise | None:
+    def promise(self, blueprint: SetBlueprint) -> Promise:
         if self.profiles.presence(KAI) is not Presence.SERVED:
             return _ABSENT
         _, problem = resolve_queue(blueprint)

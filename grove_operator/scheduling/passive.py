@@ -9,7 +9,7 @@ from grove_operator.admission.schedulers import LPX
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.observed import Child, ReplicaSnapshot
-from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Promise
+from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Problem, Promise
 from grove_operator.scheduling.profiles import Profiles
 
 
@@ -36,9 +36,9 @@ class Passive:
         del existing, body
         return {}
 
-    def problem(self, gang: Gang) -> str:
+    def problem(self, gang: Gang) -> Problem | None:
         del gang
-        return ""
+        return None
 
     def group_of(self, slot: CliqueSlot) -> str:
         return slot.gang
@@ -47,7 +47,7 @@ class Passive:
         del seen
         return {}
 
-    def promise(self, blueprint: SetBlueprint) -> Promise | None:
+    def promise(self, blueprint: SetBlueprint) -> Promise:
         name = blueprint.scheduler
         if name == LPX and LPX in self.profiles.enabled:
             text = f"{name} reads PodGangs itself; whether it places them all-or-nothing is its own"

@@ -10,7 +10,7 @@ from typing import Final
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.observed import Child, ReplicaSnapshot
-from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Promise
+from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Problem, Promise
 from grove_operator.scheduling.native import Capabilities, pod_group_of, verdict
 from grove_operator.scheduling.workloads import undescribed
 
@@ -64,9 +64,9 @@ class Stock:
         del existing, body
         return {}
 
-    def problem(self, gang: Gang) -> str:
+    def problem(self, gang: Gang) -> Problem | None:
         del gang
-        return ""
+        return None
 
     def group_of(self, slot: CliqueSlot) -> str:
         return pod_group_of(slot, self.capabilities)
@@ -75,7 +75,7 @@ class Stock:
         found = {name: verdict(group.status) for name, group in seen.pod_groups.items()}
         return {name: text for name, text in found.items() if text}
 
-    def promise(self, blueprint: SetBlueprint) -> Promise | None:
+    def promise(self, blueprint: SetBlueprint) -> Promise:
         if self.capabilities.composite_groups:
             if left_out := undescribed(blueprint, self.capabilities):
                 message = f"{_NATIVE.message}; {left_out} {_UNDESCRIBED}"

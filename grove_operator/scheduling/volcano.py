@@ -19,6 +19,7 @@ from grove_operator.scheduling.backend import (
     Body,
     Gang,
     Preparation,
+    Problem,
     Promise,
     said,
 )
@@ -46,9 +47,7 @@ class Volcano:
 
     def group(self, gang: Gang) -> Body | None:
         minimums = gang.minimums()
-        if not minimums or self.profiles.presence(VOLCANO) is not Presence.SERVED:
-            return None
-        if self.problem(gang):
+        if not minimums or self.problem(gang):
             return None
         return {
             "apiVersion": API,
@@ -67,9 +66,9 @@ class Volcano:
         patch = {"spec": spec, "metadata": {"labels": own} if own else {}}
         return {key: value for key, value in patch.items() if value}
 
-    def problem(self, gang: Gang) -> str:
-        _, problem = resolve_queue(gang.blueprint)
-        return problem
+    def problem(self, gang: Gang) -> Problem | None:
+        promise = self.promise(gang.blueprint)
+        return None if promise.holds else promise.as_problem()
 
     def group_of(self, slot: CliqueSlot) -> str:
         return slot.gang
@@ -81,7 +80,7 @@ class Volcano:
         }
         return {name: text for name, text in found.items() if text}
 
-    def promise(self, blueprint: SetBlueprint) -> Promise | None:
+    def promise(self, blueprint: SetBlueprint) -> Promise:
         presence = self.profiles.presence(VOLCANO)
         if presence is not Presence.SERVED:
             return _ABSENT if presence is Presence.ABSENT else _OUTDATED

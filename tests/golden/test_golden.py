@@ -8,13 +8,19 @@ import pytest
 
 from grove_operator.cli.planning import plan_objects, read_manifest
 from grove_operator.scheduling.native import Capabilities
-from tests.support.builders import NATIVE, PLAIN, SUMS
+from tests.support.builders import NATIVE, OTHERS, PLAIN, SUMS
 from tests.support.golden import compare
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/input.yaml"))
 DEVICES = replace(NATIVE, resource_claims=True, compute_domains=True, mnnvl=True)
-OFFERED = {"plain": PLAIN, "sums": SUMS, "devices": DEVICES}
+OFFERED = {
+    "plain": PLAIN,
+    "sums": SUMS,
+    "devices": DEVICES,
+    "kai": OTHERS,
+    "volcano": OTHERS,
+}
 
 
 def capabilities(case: str) -> Capabilities:

@@ -19,6 +19,7 @@ from grove_operator.plan.actions import Plan
 from grove_operator.plan.rehearse import Stage, settle
 from grove_operator.plan.replica import plan_replica
 from grove_operator.scheduling.native import Capabilities
+from grove_operator.scheduling.profiles import EVERYTHING
 
 NOW = "2026-03-01T10:00:00Z"
 LATER = "2026-03-01T11:30:00Z"
@@ -26,6 +27,8 @@ IMAGE = "registry.example/grove-initc:1"
 NATIVE = Capabilities(pod_groups=True, composite_groups=True, workloads=True, waiter_image=IMAGE)
 SUMS = Capabilities(pod_groups=True, waiter_image=IMAGE)
 PLAIN = Capabilities(waiter_image=IMAGE)
+OTHERS = Capabilities(waiter_image=IMAGE, profiles=EVERYTHING)
+"""KAI, Volcano and LPX are there, and no gangs on the stock scheduler."""
 
 Body = dict[str, Any]
 

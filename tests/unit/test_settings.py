@@ -141,6 +141,10 @@ def test_election_is_checked_only_when_enabled(tmp_path: Path) -> None:
         ),
         ("scheduler: {profiles: [{name: best}]}", "scheduler.profiles[0].name: must be"),
         (
+            "scheduler: {profiles: [{name: kai-scheduler, config: {podGroups: Mine}}]}",
+            "scheduler.profiles[0]: config.podGroups must be Operator or PodGrouper",
+        ),
+        (
             "scheduler: {profiles: [{name: volcano}, {name: volcano}]}",
             "scheduler: profiles must not name a scheduler twice",
         ),

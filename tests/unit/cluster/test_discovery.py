@@ -1,15 +1,29 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from typing_extensions import override
 
 from grove_operator.cluster.config import ClientOptions, kubeconfig_path, own_namespace
-from grove_operator.cluster.discovery import Discovery, Served, is_served, served
-from grove_operator.cluster.resources import COMPOSITE_POD_GROUPS, POD_CLIQUE_SETS, POD_GROUPS
-from tests.unit.cluster.fake_api import FakeApi, connect, status, until
+from grove_operator.cluster.discovery import (
+    VOLCANO_SUB_GROUPS,
+    Discovery,
+    Served,
+    is_served,
+    served,
+    with_sub_groups,
+)
+from grove_operator.cluster.resources import (
+    COMPOSITE_POD_GROUPS,
+    KAI_POD_GROUPS,
+    POD_CLIQUE_SETS,
+    POD_GROUPS,
+    VOLCANO_POD_GROUPS,
+)
+from tests.unit.cluster.fake_api import Answer, FakeApi, connect, status, until
 
 
 class Groups(FakeApi):
@@ -54,6 +68,59 @@ async def test_tells_each_change_once_and_keeps_the_answer_through_faults(tmp_pa
     assert told[0] == frozenset()
     assert is_served(told[1], POD_CLIQUE_SETS)
     assert len(told) == 2
+
+
+async def test_looks_often_while_a_set_waits_for_a_scheduler(tmp_path: Path) -> None:
+    ours = {
+        "/apis/grove.io/v1alpha1": ["podcliquesets", "clustertopologybindings"],
+        "/apis/scheduler.grove.io/v1alpha1": ["podgangs"],
+    }
+    fake = Groups(ours)
+    told: list[Served] = []
+    async with connect(fake, tmp_path) as api:
+        discovery = Discovery(api, told.append, interval=60, eager=0.005)
+        discovery.impatient = lambda: True
+        task = asyncio.create_task(discovery.run())
+        await until(lambda: bool(told))
+        fake.pages["/apis/scheduling.run.ai/v2alpha2"] = ["podgroups"]
+        await until(lambda: len(told) == 2)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert is_served(told[1], KAI_POD_GROUPS)
+
+
+def a_definition(*fields: str) -> Answer:
+    schema: dict[str, Any] = {
+        "properties": {"spec": {"properties": {field: {} for field in fields}}}
+    }
+    version = {"name": "v1beta1", "schema": {"openAPIV3Schema": schema}}
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"spec": {"versions": [version]}})
+
+    return answer
+
+
+DEFINITIONS: dict[str, tuple[Answer, bool]] = {
+    "new enough": (a_definition("minMember", "subGroupPolicy"), True),
+    "too old": (a_definition("minMember"), False),
+    "may not be read": (status(403, "Forbidden"), False),
+    "gone meanwhile": (status(404, "NotFound"), False),
+}
+
+
+@pytest.mark.parametrize(("answer", "capable"), DEFINITIONS.values(), ids=DEFINITIONS)
+async def test_whether_volcano_knows_parts_of_groups(
+    tmp_path: Path, answer: Answer, *, capable: bool
+) -> None:
+    fake = FakeApi()
+    fake.faults.append(answer)
+    resource = VOLCANO_POD_GROUPS
+    there = frozenset({(resource.group, resource.version, resource.plural)})
+    async with connect(fake, tmp_path) as api:
+        assert (VOLCANO_SUB_GROUPS in await with_sub_groups(api, there)) is capable
+        assert await with_sub_groups(api, frozenset()) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from grove_operator.cluster.records import (
     decode_group,
     decode_name,
     decode_pod,
+    decode_scheduler_group,
 )
 from grove_operator.observed import Kind, Pod
 
@@ -157,6 +158,23 @@ def test_a_child_keeps_all_but_its_envelope() -> None:
     record = decode_child(json.dumps(body).encode())
     assert record.body == {"spec": {"a": 1}, "rules": []}
     assert record.status == {"phase": "Running"}
+
+
+def test_of_what_a_scheduler_says_neither_time_nor_number_of_tries_counts() -> None:
+    said = {
+        "type": "UnschedulableOnNodePool",
+        "nodePool": "default",
+        "status": "True",
+        "transitionID": "17",
+        "lastTransitionTime": "2026-03-01T10:00:00Z",
+        "reasons": [{"reason": "Unschedulable", "message": "no GPUs", "details": {"x": 1}}],
+    }
+    status = {"phase": "Pending", "running": 3, "schedulingConditions": [said]}
+    body = {"metadata": {"name": "x", "resourceVersion": "3"}, "spec": {}, "status": status}
+    record = decode_scheduler_group(json.dumps(body).encode())
+    kept = {key: said[key] for key in ("type", "nodePool", "status")}
+    reasons = [{"reason": "Unschedulable", "message": "no GPUs"}]
+    assert record.status == {"schedulingConditions": [kept | {"reasons": reasons}]}
 
 
 def test_a_name() -> None:

@@ -77,6 +77,26 @@ def test_an_event_that_changes_nothing_of_a_pod_is_no_news(cache: Listening) -> 
     assert cache.told() == ["changed"]
 
 
+def a_kai_group(version: int = 1, **status: Any) -> Child:
+    meta = a_meta("tide-0", uid="k1", version=version, labels=labels.default_pair("tide"))
+    return Child(meta=meta, status=status)
+
+
+def test_a_scheduler_that_only_counts_its_tries_is_no_news(cache: Listening) -> None:
+    cache.store.upsert(Kind.KAI_POD_GROUP, a_kai_group(1))
+    cache.store.upsert(Kind.KAI_POD_GROUP, a_kai_group(2))
+    assert cache.told() == ["new"]
+    cache.store.upsert(Kind.KAI_POD_GROUP, a_kai_group(3, conditions=["why"]))
+    assert cache.told() == ["changed"]
+
+
+def test_a_group_by_kais_pod_grouper_is_filed_under_its_gang(cache: Listening) -> None:
+    group = a_kai_group()
+    meta = replace(group.meta, name="pg-tide-0-crew-1-1234")
+    cache.store.upsert(Kind.KAI_POD_GROUP, replace(group, meta=meta))
+    assert set(cache.store.snapshot(TIDE, 0).kai_groups) == {"pg-tide-0-crew-1-1234"}
+
+
 def test_the_answer_to_an_action_is_no_news_and_neither_is_its_echo(cache: Listening) -> None:
     cache.store.upsert(Kind.SERVICE, a_service(3), Source.ACTION)
     cache.store.upsert(Kind.SERVICE, a_service(3))

@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from grove_operator.cluster.config import ClientOptions
-from grove_operator.cluster.resources import POD_GROUPS, POD_MONITORS, Resource
+from grove_operator.cluster.discovery import VOLCANO_SUB_GROUPS
+from grove_operator.cluster.resources import (
+    KAI_POD_GROUPS,
+    POD_GROUPS,
+    POD_MONITORS,
+    VOLCANO_POD_GROUPS,
+    Resource,
+)
 from grove_operator.observed import Kind
 from grove_operator.operator.app import Operator
+from grove_operator.scheduling.profiles import Presence
 from grove_operator.settings import Settings
 from tests.unit.cluster.fake_api import FakeApi, connect
 
@@ -78,3 +86,48 @@ async def test_gangs_wait_for_the_cache_of_their_groups(operator: Operator) -> N
     operator.informers[Kind.POD_GROUP].synced.set()
     operator._offer()
     assert operator.reconciler.capabilities.pod_groups
+
+
+KAI_AND_VOLCANO = {
+    "scheduler": {"profiles": [{"name": "kai-scheduler"}, {"name": "volcano"}]},
+}
+
+
+@pytest.fixture
+async def with_others(tmp_path: Path) -> AsyncIterator[Operator]:
+    async with connect(FakeApi(), tmp_path) as api:
+        options = ClientOptions(kubeconfig=str(tmp_path / "kubeconfig"))
+        yield Operator(api, Settings.model_validate(KAI_AND_VOLCANO), options)
+
+
+async def test_schedulers_that_are_not_enabled_are_not_followed(operator: Operator) -> None:
+    assert Kind.KAI_POD_GROUP not in operator.informers
+    operator._discovered(found(KAI_POD_GROUPS, VOLCANO_POD_GROUPS))
+    profiles = operator.reconciler.capabilities.profiles
+    assert profiles.enabled == {"default-scheduler"}
+    assert not profiles.served
+
+
+async def test_a_scheduler_counts_once_its_groups_are_listed(with_others: Operator) -> None:
+    operator = with_others
+    operator._discovered(found())
+    offered = [operator.reconciler.capabilities.profiles.served]
+    operator._discovered(found(KAI_POD_GROUPS))
+    offered.append(operator.reconciler.capabilities.profiles.served)
+    operator.informers[Kind.KAI_POD_GROUP].synced.set()
+    operator._offer()
+    offered.append(operator.reconciler.capabilities.profiles.served)
+    operator._discovered(found())
+    offered.append(operator.reconciler.capabilities.profiles.served)
+    assert offered == [set(), set(), {"kai-scheduler"}, set()]
+
+
+async def test_a_volcano_without_sub_groups_is_too_old(with_others: Operator) -> None:
+    operator = with_others
+    operator.informers[Kind.VOLCANO_POD_GROUP].synced.set()
+    operator._discovered(found(VOLCANO_POD_GROUPS))
+    profiles = operator.reconciler.capabilities.profiles
+    assert profiles.presence("volcano") is Presence.OUTDATED
+    operator._discovered(found(VOLCANO_POD_GROUPS) | {VOLCANO_SUB_GROUPS})
+    profiles = operator.reconciler.capabilities.profiles
+    assert profiles.presence("volcano") is Presence.SERVED
