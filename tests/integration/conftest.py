@@ -1,6 +1,7 @@
 """A control plane with nodes and CRDs, one operator per module, and a namespace with eyes."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ PODS = int(os.environ.get("GROVE_TEST_PODS", "200"))
 """Size of the big sets; the full run uses 1000."""
 
 
+PROFILES = json.dumps([{"name": name} for name in ("kai-scheduler", "volcano", "lpx-scheduler")])
+"""All that the webhook knows; an operator knows the stock one unless its test says more."""
 LAST = "test_rights.py"
 _LEFT_OUT: pytest.StashKey[str] = pytest.StashKey()
 
@@ -68,7 +71,8 @@ def admission(
         pytest.skip("registering webhooks by URL needs a local cluster")
     install_crds(control_plane.local)
     folder = tmp_path_factory.mktemp("webhook")
-    with WebhookProcess(webhook_kubeconfig(control_plane.local), folder) as process:
+    kubeconfig = webhook_kubeconfig(control_plane.local)
+    with WebhookProcess(kubeconfig, folder, GROVE_SCHEDULER__PROFILES=PROFILES) as process:
         register(control_plane.local, process)
         yield process
         assert process.running, process.tail()

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from grove_operator.api.rights import Condition, Holder, Scope, rights_of
+from grove_operator.api.rights import Holder, Scope, rights_of
 from tests.conftest import ControlPlane
 from tests.support.controlplane import Kube
 from tests.support.privileges import (
+    CONDITIONS,
     USER,
     WEBHOOK_USER,
     Ledger,
@@ -96,6 +97,6 @@ def test_everything_that_is_granted_is_used(
 
 def _granted(holder: Holder, *, marked: bool) -> Iterator[Use]:
     for scope in Scope:
-        for right in rights_of(holder, scope, (Condition.AUTHORIZER,)):
+        for right in rights_of(holder, scope, CONDITIONS):
             if bool(right.unused) is marked:
                 yield from right.uses()

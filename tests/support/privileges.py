@@ -22,6 +22,7 @@ import yaml
 from typer.testing import CliRunner
 
 from grove_operator.__main__ import app
+from grove_operator.api.rights import Condition
 from tools.localcluster import ClusterError, ClusterOptions, LocalCluster
 
 NAMESPACE: Final = "grove-system"
@@ -29,6 +30,8 @@ ACCOUNT: Final = "grove-operator"
 WEBHOOK_ACCOUNT: Final = "grove-webhook"
 USER: Final = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
 WEBHOOK_USER: Final = f"system:serviceaccount:{NAMESPACE}:{WEBHOOK_ACCOUNT}"
+CONDITIONS: Final = tuple(what for what in Condition if what is not Condition.ALWAYS)
+"""Everything is switched on."""
 _PATIENCE: Final = 20.0
 _STRICTER: Final = {
     "kube-apiserver": {"enable-admission-plugins": "OwnerReferencesPermissionEnforcement"}
@@ -85,7 +88,8 @@ def _manifests() -> str:
             for name in (ACCOUNT, WEBHOOK_ACCOUNT)
         ),
     ]
-    return yaml.safe_dump_all(accounts) + printed_rbac("--with", "authorizer")
+    switched_on = [word for what in CONDITIONS for word in ("--with", str(what))]
+    return yaml.safe_dump_all(accounts) + printed_rbac(*switched_on)
 
 
 def _wait_until_granted(cluster: LocalCluster) -> None:
