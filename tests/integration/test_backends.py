@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from tests.integration.conftest import PROFILES, Stage
+from tests.integration.schedulers import APIS, StandIn, groups
 from tests.integration.sets import Body, a_clique, a_group, a_set, conditions, is_available
 from tests.support.controlplane import ApiError, Kube, Object, path_of
-from tests.support.follow import Followed
 from tests.support.operator import OperatorProcess
 from tests.support.privileges import operator_kubeconfig
 from tools.localcluster import LocalCluster
@@ -78,16 +78,6 @@ def on_cliques(body: Body, field: str, entries: dict[str, str]) -> Body:
     return body
 
 
-APIS = {
-    "kai-scheduler": "scheduling.run.ai/v2alpha2",
-    "volcano": "scheduling.volcano.sh/v1beta1",
-}
-
-
-def groups(stage: Stage, scheduler: str, name: str | None = None) -> str:
-    return path_of(APIS[scheduler], "podgroups", stage.namespace, name)
-
-
 async def made(
     stage: Stage, scheduler: str, count: int = 2, patience: float = SOON
 ) -> list[Object]:
@@ -108,57 +98,6 @@ async def promised(stage: Stage, status: str, why: str) -> None:
 
 def gated(stage: Stage) -> list[bool]:
     return [bool(pod["spec"].get("schedulingGates")) for pod in stage.seen.of("Pod")]
-
-
-def _moved(seen: Followed, before: int) -> bool:
-    return seen.changes != before
-
-
-class StandIn:
-    """Places what KAI would: ungated pods of a PodGroup that knows their subgroup, all or none."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-
-    async def run(self) -> None:
-        seen = self.stage.seen
-        while True:
-            before = seen.changes
-            # A kind that was just defined is refused for a moment; this waits.
-            path = groups(self.stage, "kai-scheduler")
-            for group in await self.stage.kube.wait_for(path, bool, 60):
-                await self._place(group)
-            await seen.until(partial(_moved, seen, before), "a change", 600)
-
-    async def _place(self, group: Object) -> None:
-        waiting: list[str] = []
-        for leaf in group["spec"]["subGroups"]:
-            pods = [pod for pod in self._members(group) if self._subgroup(pod) == leaf["name"]]
-            if len(pods) < leaf.get("minMember", 0):
-                return
-            waiting += [p["metadata"]["name"] for p in pods if not p["spec"].get("nodeName")]
-        for name in waiting:
-            target = {"apiVersion": "v1", "kind": "Node", "name": "plain-0000"}
-            binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}}
-            path = f"{self.stage.path('Pod', name)}/binding"
-            try:
-                await self.stage.kube.create(path, binding | {"target": target})
-            except ApiError as error:
-                if error.status not in (404, 409):
-                    raise
-
-    def _members(self, group: Object) -> list[Object]:
-        name = group["metadata"]["name"]
-        return [
-            pod
-            for pod in self.stage.seen.of("Pod")
-            if pod["metadata"]["annotations"].get("pod-group-name") == name
-            and not pod["spec"].get("schedulingGates")
-            and "deletionTimestamp" not in pod["metadata"]
-        ]
-
-    def _subgroup(self, pod: Object) -> str:
-        return str(pod["metadata"]["labels"].get("kai.scheduler/subgroup-name"))
 
 
 @pytest.fixture
