@@ -253,8 +253,9 @@ class Reconciler:
         now = time.monotonic()
         changes = Changes(*self._touched.setdefault(key, (now, now - self.pace.quiet)), now)
         latency = self.applier.latency
+        settled = plan.settled or plan.prompt
         wait = status_delay(
-            changes, self.pace, settled=plan.settled or plan.prompt, latency=latency
+            changes, self.pace, settled=settled, latency=latency, moving=plan.moving
         )
         if plan.statuses and wait > 0 and not plan.urgent:
             self.queue.add(key, delay=wait)

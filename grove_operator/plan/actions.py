@@ -120,6 +120,8 @@ class Plan:
     """Whether the next step waits for these statuses to be stored."""
     prompt: bool = False
     """Whether these statuses should not wait until all is as it should be."""
+    moving: bool = False
+    """Whether an update is at work, whose end these statuses may wait for a while."""
     recheck_after: float | None = None
     """Seconds after which time alone makes another look worth while."""
     news: tuple[Event, ...] = ()

@@ -14,13 +14,16 @@ class Pace:
     """Seconds. A status waits for `quiet` without changes, but not longer than `longest`.
 
     While the API server is slow, the status of what is not yet finished may wait up to `strained`:
-    it would be out of date before it is stored, and would slow the server down further.
+    it would be out of date before it is stored, and would slow the server down further. What an
+    update is replacing may wait for `moving`: what the next step needs is stored at once anyway,
+    and a pod that is ready by then has cost no status for the time in between.
     """
 
     quiet: float = 0.25
     longest: float = 1.0
     strained: float = 20.0
     debounce: float = 0.02
+    moving: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,17 @@ def is_strained(latency: float) -> bool:
     return latency > AT_EASE
 
 
-def status_delay(changes: Changes, pace: Pace, *, settled: bool, latency: float) -> float:
+def status_delay(
+    changes: Changes, pace: Pace, *, settled: bool, latency: float, moving: bool = False
+) -> float:
     """Seconds until the status may be written; 0 or less means now.
 
     `settled` says that nothing more is expected to change, `latency` how long the API server takes
-    to answer, in seconds.
+    to answer, in seconds, and `moving` that an update is at work on it.
     """
     patience = min(pace.strained, max(pace.longest, (latency - AT_EASE) * STRAIN))
+    if moving:
+        patience = max(patience, pace.moving)
     if patience > pace.longest and not settled:
         return changes.first + patience - changes.now
     return min(changes.last + pace.quiet, changes.first + patience) - changes.now

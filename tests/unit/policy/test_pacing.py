@@ -26,3 +26,20 @@ def test_a_status_waits(
 ) -> None:
     changes = Changes(first, last, now=100.0)
     assert status_delay(changes, PACE, settled=settled, latency=latency) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "settled", "latency", "expected"),
+    [
+        pytest.param(100.0, False, QUICK, 5.0, id="longer than others"),
+        pytest.param(96.0, False, QUICK, 1.0, id="from the first change on"),
+        pytest.param(100.0, False, STUCK, 10.0, id="a slow server: longer still"),
+        pytest.param(100.0, True, QUICK, 0.25, id="not once something must be told"),
+    ],
+)
+def test_a_status_waits_for_the_end_of_an_updates_step(
+    first: float, settled: bool, latency: float, expected: float
+) -> None:
+    changes = Changes(first, 100.0, now=100.0)
+    delay = status_delay(changes, PACE, settled=settled, latency=latency, moving=True)
+    assert delay == pytest.approx(expected)
