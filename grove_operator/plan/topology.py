@@ -74,7 +74,7 @@ def _guarantee(packing: Packing, capabilities: Capabilities, outdated: int) -> c
         said += f"held for whole gangs; {_STAND_IN if instead else _NO_STAND_IN}"
     elif packing.requires and not capabilities.composite_groups:
         status, reason = False, "HeldForWholeGangs"
-        said = "the API server serves no CompositePodGroups, so at most the level that a whole "
+        said = "each gang is one PodGroup (see GangGuarantee), so at most the level that a whole "
         said += "gang requires is held, and that only with the feature gate "
         said += "TopologyAwareWorkloadScheduling; for the levels of scaling groups and cliques, "
         said += _STAND_IN if instead else _NO_STAND_IN
