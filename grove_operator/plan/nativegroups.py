@@ -112,17 +112,22 @@ class NativePlanner:
         return Owner(Kind.SET, self.context.blueprint.name)
 
     def _plan_composite(self, body: dict[str, Any]) -> Iterator[Action]:
-        """Its minimum cannot be changed, so a composite with another one is made anew."""
+        """Its minimum cannot be changed, so a composite with another one is made anew.
+
+        In one plan: once it is gone nothing tells by which key a running gang was placed.
+        """
         name, kind = body["metadata"]["name"], Kind.COMPOSITE_POD_GROUP
         existing = self.seen.composite_groups.get(name)
+        owner = Owner(Kind.GANG, self.gang.name)
+        creation = Create(Rank.COMPOSITE_GROUP, kind, name, body, owner)
         if existing is None:
-            owner = Owner(Kind.GANG, self.gang.name)
-            yield Create(Rank.COMPOSITE_GROUP, kind, name, body, owner)
+            yield creation
         elif existing.meta.deleting:
             return
         elif _minimum(existing.body, "minGroupCount") != _minimum(body, "minGroupCount"):
             why = "spec.schedulingPolicy.gang.minGroupCount"
             yield Delete(Rank.REMOVE, kind, name, existing.meta.uid, why)
+            yield creation
 
     def _remake(self, groups: NativeGang) -> Iterator[Delete]:
         """Groups of the wrong form go, and all pods of the gang, which wait for a node.

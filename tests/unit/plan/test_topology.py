@@ -249,10 +249,12 @@ def test_a_held_gang_still_follows_the_minimum() -> None:
     stage = at_rest(LEVELS)
     cliques = stage.kind(Kind.CLIQUE)
     cliques["tide-0-gate"] = changed(cliques["tide-0-gate"], replicas=0)
-    actions, outdated = look(stage, MOVED)
+    actions, outdated = look(stage, MOVED | {"zone": "k/region"})
     assert outdated == 2
     assert named(actions, Delete, Kind.COMPOSITE_POD_GROUP) == {"tide-0"}
     assert named(actions, Delete, Kind.POD_GROUP) == set()
+    [made] = [it for it in actions if isinstance(it, Create)]
+    assert _key(made.body) == "k/zone"
 
 
 def test_a_server_that_drops_the_level_is_not_asked_for_ever() -> None:
