@@ -18,11 +18,12 @@ COUNTS = frozenset(
         "replicas_available",
         "replicas_wanted",
         "sets_rejected",
+        "updates",
     }
 )
 """Gauges that count what they are named after."""
 BOUNDED = frozenset(
-    {"kind", "outcome", "reason", "verb", "code", "type", "phase", "webhook", "operation"}
+    {"kind", "outcome", "reason", "verb", "code", "type", "phase", "webhook", "operation", "state"}
 )
 
 
