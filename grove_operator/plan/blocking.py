@@ -22,6 +22,7 @@ from grove_operator.observed import (
 )
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.motion import soonest
+from grove_operator.plan.schedulergroups import scheduler_problem
 from grove_operator.plan.startorder import IMAGE_MESSAGE
 from grove_operator.policy.availability import CliqueCounts
 from grove_operator.policy.reasons import Cause, CliqueView, Explanation, GangView, explain, tell
@@ -118,7 +119,15 @@ class Blocking:
             shown=self._shown(gang),
             shortage=self._shortage(gang, names) if refused_place else None,
             unreachable=around.unreachable,
+            untold=self._untold(gang),
         )
+
+    def _untold(self, gang: GangSlot) -> tuple[str, str] | None:
+        found = [self._counts.get(slot.name) for slot in gang.cliques]
+        if all(counts and counts.enough_scheduled for counts in found):
+            return None
+        problem = scheduler_problem(self._context, self._seen, gang.name)
+        return (problem.reason, problem.text) if problem else None
 
     def _clique_view(self, slot: CliqueSlot, names: Mapping[str, str]) -> CliqueView:
         counts = self._counts.get(slot.name)

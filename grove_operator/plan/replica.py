@@ -21,6 +21,7 @@ from grove_operator.plan.groups import GroupView, group_views
 from grove_operator.plan.motion import is_updating, soonest
 from grove_operator.plan.recovery import plan_recovery
 from grove_operator.plan.removal import release_finalizers, remove_replica
+from grove_operator.plan.schedulergroups import scheduler_problem
 from grove_operator.plan.startorder import plan_start_order
 from grove_operator.plan.status import (
     clique_status,
@@ -33,7 +34,6 @@ from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.policy.turns import Turn
-from grove_operator.scheduling.backend import Gang, Problem
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -186,7 +186,7 @@ class _Statuses:
                 str(item.get("message", "")) for item in child.status.get("conditions") or ()
             )
             if says not in known:
-                problem = self._problem(gang.name)
+                problem = scheduler_problem(self.context, self.seen, gang.name)
                 yield Event(
                     Kind.GANG,
                     gang.name,
@@ -201,13 +201,6 @@ class _Statuses:
         group = self.context.backend.group_of(slot)
         return self.refusals.get(group, "") or self.counts[clique].verdict
 
-    def _problem(self, gang: str) -> Problem | None:
-        """Why the scheduler cannot be told of a gang at all."""
-        child, backend = self.seen.gangs.get(gang), self.context.backend
-        if child is None or backend.group_kind is None:
-            return None
-        return backend.problem(Gang.stored(self.context.blueprint, child))
-
     def _gang_verdict(self, gang: str) -> str:
         """The first clique that the scheduler complains of speaks for the gang."""
         slots = next(item for item in self.context.slots.gangs if item.name == gang)
@@ -215,7 +208,7 @@ class _Statuses:
             counts = self.counts.get(slot.name)
             if counts is None or counts.enough_scheduled:
                 continue
-            if problem := self._problem(gang):
+            if problem := scheduler_problem(self.context, self.seen, gang):
                 return problem.text
             if says := self._verdict_of(slot.name):
                 return f"{slot.name}: {says}"

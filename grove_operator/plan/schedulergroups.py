@@ -11,7 +11,7 @@ from grove_operator.desired.expansion import GangSlot
 from grove_operator.observed import Child, Kind, ReplicaSnapshot
 from grove_operator.plan.actions import Action, Create, Owner, Patch, Rank, first_difference
 from grove_operator.plan.context import ReplicaContext
-from grove_operator.scheduling.backend import Gang
+from grove_operator.scheduling.backend import Gang, Problem
 from grove_operator.scheduling.comparing import lost_owner
 
 
@@ -58,6 +58,14 @@ def _mend(
         patch = patch | {"metadata": patch.get("metadata", {}) | owner}
     if patch:
         yield Patch(Rank.POD_GROUP, kind, meta.name, meta.uid, patch, first_difference(patch))
+
+
+def scheduler_problem(context: ReplicaContext, seen: ReplicaSnapshot, gang: str) -> Problem | None:
+    """Why the scheduler cannot be told of a gang at all; asked of gangs that are not placed."""
+    child, backend = seen.gangs.get(gang), context.backend
+    if child is None or backend.group_kind is None:
+        return None
+    return backend.problem(Gang.stored(context.blueprint, child))
 
 
 def awaits_scheduler_group(context: ReplicaContext, seen: ReplicaSnapshot, gang: GangSlot) -> bool:

@@ -81,6 +81,8 @@ class GangView:
     shown: str = ""
     shortage: Shortage | None = None
     unreachable: Mapping[str, str] | None = None
+    untold: tuple[str, str] | None = None
+    """Reason and text, when its scheduler cannot be told of it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _held(gang: GangView) -> Iterator[Cause]:
     complete = all(view.counts is not None and view.counts.complete for view in gang.cliques)
     if gang.refused and not complete:
         yield Cause(Rank.CREATION, "CreationRefused", f"the API server refuses {gang.refused}")
+    if gang.untold is not None:
+        yield Cause(Rank.CREATION, *gang.untold)
     for view in gang.cliques:
         if view.unmade:
             yield Cause(Rank.CREATION, "StartOrderUnavailable", f"{view.name}: {view.unmade}")
@@ -140,7 +144,7 @@ def _unplaced(gang: GangView, now: str, waits: list[float]) -> Iterator[Cause]:
             else:
                 yield _refused_place(view, counts, claim=claim)
             told = True
-    if told or gang.base:
+    if told or gang.base or gang.untold:
         return
     for view in gang.cliques:
         if view.counts is not None and not view.counts.enough_scheduled:

@@ -171,6 +171,16 @@ def test_a_queue_that_cannot_be_found_is_told_on_the_gang_once() -> None:
     assert look(builder, seen, OTHERS).events == ()
 
 
+def test_that_it_cannot_be_told_is_the_first_cause() -> None:
+    builder = crew(KAI)
+    _, seen = a_rest(builder, MISSING)
+    for name in ("tide-0", "tide-0-crew-0"):
+        conditions = {item["type"]: item for item in seen.gangs[name].status["conditions"]}
+        assert "install KAI" in conditions["GangBlocked"]["message"]
+    conditions = {item["type"]: item for item in seen.gangs["tide-0"].status["conditions"]}
+    assert conditions["GangBlocked"]["reason"] == "SchedulerUnavailable"
+
+
 def test_a_gang_that_runs_is_not_complained_of() -> None:
     """Its queue went missing later: the set says so, and nothing is told again and again."""
     _, seen = a_rest(crew(KAI), OTHERS)
