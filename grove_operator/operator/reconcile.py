@@ -6,6 +6,7 @@ missing, so lost, repeated or late events change nothing. Actions go out at once
 replica has been quiet for a moment: a burst of events becomes one write.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -159,17 +160,26 @@ class Reconciler:
     async def _carry_out(
         self, key: Key, known: Known, look: Callable[[Key, Known], Plan]
     ) -> tuple[Plan, Report]:
-        """Look and act until nothing is left to do, or something is in the way."""
+        """Look and act until nothing is left to do, or something is in the way.
+
+        What an update takes next is stored beside actions; its removal comes with the next look.
+        """
         report = Report()
         plan = look(key, known)
         for _ in range(_LOOKS):
-            if not plan.actions:
+            beside = plan.statuses if plan.urgent and key.replica != WHOLE_SET else ()
+            if not plan.actions and not beside:
                 if known.refused.pop(key.replica, None):
                     plan = look(key, known)
                 break
-            report = await self.applier.apply(key.namespace, plan.actions, known.pace)
+            report, written = await asyncio.gather(
+                self.applier.apply(key.namespace, plan.actions, known.pace),
+                self.applier.write_statuses(key.namespace, beside),
+            )
             known.done.update(report.done)
             known.note_refusal(key.replica, refusal(report))
+            report.failures += written.failures
+            report.stale |= written.stale
             if not report.failures and not report.stale:
                 tell_news(self.recorder, key.namespace, plan.news)
             self._touch(key)
