@@ -6,8 +6,10 @@ by the scheduling backends' wiring.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -163,17 +165,20 @@ class Discovery:
                 found = await self.refresh()
                 complete = all(is_served(found, resource) for resource in _OUR_OWN)
                 if complete and not self.impatient():
-                    wait = min(_ALERT, self._interval) if self._lacks(found) else self._interval
+                    wait = self._interval
             except ClusterError as error:
                 _LOG.warning("API discovery failed", extra={"error": str(error)})
             await self._pause(wait * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+        """At most so long; less if it is asked to look, or users begin to wait for something."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _ALERT)):
+                    await self._wanted.wait()
+            if self._wanted.is_set() or self._lacks(self.served):
+                break
         self._wanted.clear()
 
 

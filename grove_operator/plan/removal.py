@@ -18,6 +18,7 @@ _TOPMOST = (
     Kind.SCALING_GROUP,
     Kind.CLIQUE,
     Kind.GANG,
+    Kind.POD_GROUP,
     Kind.HPA,
     Kind.SERVICE,
     Kind.RESOURCE_CLAIM,

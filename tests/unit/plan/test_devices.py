@@ -118,6 +118,13 @@ def test_a_replica_that_goes_takes_claims_of_the_set_and_its_domains_along() -> 
     assert names(plan, Delete, Kind.COMPUTE_DOMAIN) == {"tide-1-fabric"}
 
 
+def test_a_replica_that_goes_takes_the_group_of_its_gang_along() -> None:
+    """It holds all PodCliques that share, so it is the set's."""
+    _, seen = a_rest(reef(), SERVED, 1)
+    plan = look(reef().but(replicas=1), seen, SERVED, replica=1)
+    assert names(plan, Delete, Kind.POD_GROUP) == {"tide-1", "tide-1-crew-0"}
+
+
 def lent(seen: ReplicaSnapshot, templates: ClaimTemplates | None) -> ReplicaSnapshot:
     return replace(seen, claim_templates=templates)
 
