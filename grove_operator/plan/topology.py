@@ -25,7 +25,7 @@ def topology_conditions(
         if packing is not None and levels["status"] == "False" and _is_native(blueprint):
             yield _guarantee(packing, capabilities, outdated)
     if blueprint.spread is not None:
-        yield _spread(blueprint, offer)
+        yield _spread(blueprint, capabilities)
 
 
 def _is_native(blueprint: SetBlueprint) -> bool:
@@ -97,18 +97,33 @@ _NO_STAND_IN: Final = (
 )
 
 
-def _spread(blueprint: SetBlueprint, offer: TopologyOffer) -> c.Condition:
-    spread = blueprint.spread
+def _spread(blueprint: SetBlueprint, capabilities: Capabilities) -> c.Condition:
+    spread, offer = blueprint.spread, capabilities.topology
     assert spread is not None
+    status: bool | None = True
     key = spread.key(blueprint.packing, offer)
     if not key:
-        reason = "LevelUnknown"
+        status, reason = False, "LevelUnknown"
         message = f"{labels.SPREAD_REPLICAS}: {spread.level} is no level of "
         message += "the set's topology, or of the only one that has it; name a node label instead"
     elif spread.required:
         reason = "KeptApart"
         message = f"no two replicas share a value of node label {key}; a replica for which there "
         message += "is none left waits"
+    elif _is_overruled(blueprint, capabilities):
+        status, reason = None, "PreferenceMayNotCount"
+        message = f"replicas avoid sharing a value of node label {key}, but where a level is "
+        message += "required the scheduler chooses among its domains by room alone; "
+        message += f"{labels.SPREAD_POLICY}: Required does count"
     else:
         reason, message = "DrawnApart", f"replicas avoid sharing a value of node label {key}"
-    return c.condition(c.REPLICAS_SPREAD, status=bool(key), reason=reason, message=message)
+    return c.condition(c.REPLICAS_SPREAD, status=status, reason=reason, message=message)
+
+
+def _is_overruled(blueprint: SetBlueprint, capabilities: Capabilities) -> bool:
+    """Whether the stock scheduler chooses a domain for groups before it looks at affinity."""
+    packing = blueprint.packing
+    if packing is None or not capabilities.gangs_for(blueprint):
+        return False
+    levels = capabilities.topology.levels(packing)
+    return any(levels.get(part.required) for part in packing.parts)

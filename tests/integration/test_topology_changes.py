@@ -159,10 +159,12 @@ async def test_replicas_that_are_only_drawn_apart(stage: Stage, bound: Racks) ->
         "rack",
         **{"grove.io/spread-replicas-policy": "Preferred"},
     )
-    body["spec"]["template"] |= bound.packed("rack")
+    # A level that means one thing in this cluster might be another test's, too.
+    body["metadata"]["annotations"]["grove.io/spread-replicas"] = bound.keys["rack"]
     await stage.create(body)
     await stage.settled()
     assert bound.domains(stage, "rack") == ["r0", "r1"]
+    await says(stage, "mild", "ReplicasSpread", "True/DrawnApart")
 
 
 async def test_spread_constraints_of_pods_count(stage: Stage, bound: Racks) -> None:

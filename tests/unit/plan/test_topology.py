@@ -134,6 +134,18 @@ def test_how_replicas_are_spread(
     assert said(NONE.but(annotations=annotations), bound()).get("ReplicasSpread") == expected
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [(NATIVE, ("Unknown", "PreferenceMayNotCount")), (PLAIN, ("True", "DrawnApart"))],
+    ids=["groups choose first", "pods choose alone"],
+)
+def test_a_preference_beside_a_required_level(
+    capabilities: Capabilities, expected: tuple[str, str]
+) -> None:
+    wish = {"grove.io/spread-replicas": "rack", "grove.io/spread-replicas-policy": "Preferred"}
+    assert said(ZONE.but(annotations=wish), bound(), capabilities)["ReplicasSpread"] == expected
+
+
 # --- a binding comes, changes and goes
 
 ALL = constrained(packed("zone"), packed("rack"), packed("host"))
