@@ -34,9 +34,10 @@ from grove_operator.cluster.resources import NODES, RESOURCE_CLAIM_TEMPLATES
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.desired.startorder import image_reference
 from grove_operator.observed import Kind, Record
+from grove_operator.operator.attention import Key
 from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.operator.queue import WorkQueue
-from grove_operator.operator.reconcile import Key, Reconciler
+from grove_operator.operator.reconcile import Reconciler
 from grove_operator.operator.topologies import TopologyKeeper
 from grove_operator.plan.obstacles import asks_for_domains
 from grove_operator.policy.pacing import Pace
@@ -90,13 +91,13 @@ class Operator:
             api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
         )
         self.node_informer: AnyInformer = Informer(
-            api, NODES, decode=decode_node, sink=self.reconciler.nodes
+            api, NODES, decode=decode_node, sink=self.reconciler.attention.nodes
         )
         self.template_informer: AnyInformer = Informer(
             api,
             RESOURCE_CLAIM_TEMPLATES,
             decode=decode_claim_template,
-            sink=self.reconciler.templates,
+            sink=self.reconciler.attention.templates,
         )
         self.topologies = TopologyKeeper(api, settings, self.recorder, _now, self._relevel)
         self.shell = Shell(
@@ -106,7 +107,7 @@ class Operator:
         self.discovery.asks_volcano = VOLCANO in self.profiles
         self.discovery.impatient = lambda: bool(self.reconciler.lacking)
         self.reconciler.on_lack = self.discovery.refresh_soon
-        self.reconciler.default_scheduler = settings.scheduler.default_profile_name
+        self.reconciler.attention.default_scheduler = settings.scheduler.default_profile_name
         self.served = {kind: asyncio.Event() for kind in _OPTIONAL if kind in self.informers}
         self.sub_groups = False
         """Whether Volcano's PodGroups are as new as gangs need them."""
@@ -115,7 +116,7 @@ class Operator:
         self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
 
     def _changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
-        self.reconciler.changed(place, kind, old, new)
+        self.reconciler.attention.changed(place, kind, old, new)
 
     # --- parts -----------------------------------------------------------------------------
 
@@ -195,7 +196,7 @@ class Operator:
             self._offer()
 
     async def _inform_of_templates(self) -> None:
-        await self.reconciler.templates.needed.wait()
+        await self.reconciler.attention.templates.needed.wait()
         await self.served[Kind.RESOURCE_CLAIM].wait()
         await self.template_informer.run()
 
@@ -219,7 +220,7 @@ class Operator:
         else:
             metrics.set_leader(True)
         self._offer()
-        self.reconciler.look_at_everything()
+        self.reconciler.attention.look_at_everything()
         # A pass mostly waits for answers, so there may be one for each request in flight.
         workers = self.settings.runtime_client_connection.max_in_flight
         await self.queue.run(self._reconcile, workers)
@@ -278,14 +279,14 @@ class Operator:
         )
         if offered != self.reconciler.capabilities:
             self.reconciler.capabilities = offered
-            self.reconciler.look_at_everything()
+            self.reconciler.attention.look_at_everything()
 
     def _lacks(self, found: Served) -> bool:
         """Whether a set waits for ComputeDomains, which come with a driver."""
         if is_served(found, RESOURCES[Kind.COMPUTE_DOMAIN]):
             return False
         return self.settings.network.auto_mnnvl_enabled and any(
-            asks_for_domains(blueprint) for blueprint in self.reconciler.blueprints()
+            asks_for_domains(blueprint) for blueprint in self.reconciler.attention.blueprints()
         )
 
     def _is_served(self, kind: Kind) -> bool:
@@ -299,7 +300,7 @@ class Operator:
         """A ClusterTopologyBinding has come, gone, or got other levels."""
         before = self.reconciler.capabilities
         self.reconciler.capabilities = replace(before, topology=self.topologies.offer())
-        self.reconciler.look_at_topology(name)
+        self.reconciler.attention.look_at_topology(name)
 
     def _offered_profiles(self, served: set[Kind]) -> Profiles:
         there = {name for name, kind in _GROUPS.items() if kind in served}

@@ -43,7 +43,7 @@ async def test_nodes_that_come_change_what_is_told() -> None:
         await operator.settle()
         assert gang(operator) == ("NoNodeMatches", "w short of 2 pods: no nodes at all")
         node = Node(name="n", allocatable={"cpu": 1000, "pods": 1})
-        operator.reconciler.nodes.upsert(node)
+        operator.reconciler.attention.nodes.upsert(node)
         await operator.settle()
         text = "w short of 1 pod: 1 node that will do has 1 free pod slots, 2 needed"
         assert gang(operator) == ("InsufficientCapacity", text)
@@ -59,16 +59,16 @@ async def test_a_node_that_falls_silent_is_told_of_its_pods() -> None:
     async with at_work() as operator:
         operator.cluster.apply(PAIR.manifest())
         await operator.settle()
-        operator.reconciler.nodes.upsert(Node(name="node"))
+        operator.reconciler.attention.nodes.upsert(Node(name="node"))
         for name in operator.cluster.names(Kind.POD):
             operator.cluster.place(name, ready=False)
         await operator.settle()
         assert gang(operator) == ("", "")
         silent = Node(name="node", unreachable_since="2026-03-01T09:59:00Z")
-        operator.reconciler.nodes.upsert(silent)
+        operator.reconciler.attention.nodes.upsert(silent)
         await operator.settle()
         assert gang(operator)[0] == "NodeUnreachable"
-        operator.reconciler.nodes.upsert(Node(name="node"))
+        operator.reconciler.attention.nodes.upsert(Node(name="node"))
         await operator.settle()
         assert gang(operator) == ("", "")
 

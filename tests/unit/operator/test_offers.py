@@ -57,7 +57,7 @@ async def test_no_set_is_looked_at_before_pod_monitors_were_asked_for(
 ) -> None:
     """Whatever the answer: else sets that have one would be told that there can be none."""
     looked = asyncio.Event()
-    monkeypatch.setattr(operator.reconciler, "look_at_everything", looked.set)
+    monkeypatch.setattr(operator.reconciler.attention, "look_at_everything", looked.set)
     operator._discovered(found(POD_MONITORS))
     operator.discovery.known.set()
     monitors = operator.informers[Kind.POD_MONITOR]

@@ -13,8 +13,9 @@ from grove_operator.cluster.applier import Applier
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.store import WHOLE_SET, Place, Store
 from grove_operator.observed import Kind, Record
+from grove_operator.operator.attention import Key
 from grove_operator.operator.queue import Handle, WorkQueue
-from grove_operator.operator.reconcile import Key, Reconciler
+from grove_operator.operator.reconcile import Reconciler
 from grove_operator.policy.pacing import Pace
 from tests.support.builders import NATIVE, NOW, a_set, the_crew
 from tests.support.fakecluster import (
@@ -59,7 +60,7 @@ class Operator:
         self.reconciler.capabilities = NATIVE
 
     def _changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
-        self.reconciler.changed(place, kind, old, new)
+        self.reconciler.attention.changed(place, kind, old, new)
 
     async def quiet(self) -> None:
         """Wait until the queue holds nothing but keys that wait for their back-off."""
@@ -179,7 +180,7 @@ async def test_a_settled_set_costs_no_writes() -> None:
         operator.cluster.apply(the_crew().manifest())
         await operator.settle()
         operator.cluster.requests.clear()
-        operator.reconciler.look_at_everything()
+        operator.reconciler.attention.look_at_everything()
         await operator.settle()
         assert operator.cluster.writes() == []
 
@@ -204,7 +205,7 @@ async def test_a_new_process_counts_every_replica_before_it_tells_of_any() -> No
         await first.settle()
         cluster, store = first.cluster, first.reconciler.store
         whole = Key(*next(store.families()), WHOLE_SET)
-        first.reconciler._known.clear()
+        first.reconciler.attention.known.clear()
         cluster.requests.clear()
         await first.reconciler.reconcile(whole)
         assert cluster.writes() == []
@@ -368,7 +369,7 @@ async def test_a_set_is_deleted(*, lag: bool) -> None:
         operator.cluster.deliver()
         await operator.settle()
         assert not any(operator.cluster.objects.values())
-        assert operator.reconciler._touched == {}
+        assert operator.reconciler.attention.touched == {}
 
 
 async def test_nothing_is_remembered_of_a_set_that_is_gone() -> None:
@@ -377,7 +378,7 @@ async def test_nothing_is_remembered_of_a_set_that_is_gone() -> None:
         await operator.settle()
         operator.cluster.remove(Kind.SET, "tide")
         await operator.settle()
-        assert operator.reconciler._known == {}
+        assert operator.reconciler.attention.known == {}
 
 
 async def test_a_set_made_again_under_its_name_gets_objects_of_its_own() -> None:

@@ -65,11 +65,11 @@ async def test_steps_wait_for_readiness_alone_and_cost_few_writes(builder: SetBu
         await operator.settle()
         pods = operator.cluster.names(Kind.POD)
         writes = len(operator.cluster.writes())
-        operator.reconciler.pace = PATIENT
+        operator.reconciler.attention.pace = PATIENT
         set_image(operator)
         await updated(operator)
-        operator.reconciler.pace = Pace(quiet=0.004, longest=0.02, debounce=0.001)
-        operator.reconciler.look_at_everything()
+        operator.reconciler.attention.pace = Pace(quiet=0.004, longest=0.02, debounce=0.001)
+        operator.reconciler.attention.look_at_everything()
         await operator.settle()
         images = {
             container["image"]

@@ -1,0 +1,202 @@
+"""Which keys deserve a look, when, and what is known of their sets.
+
+Everything that happens comes here: changes of objects, nodes and topologies, new leaders, other
+offers of the cluster. All of it ends in keys on the work queue; nothing is decided about them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from grove_operator.api.labels import DEFAULT_SCHEDULER
+from grove_operator.cluster.claimtemplates import TemplateCache
+from grove_operator.cluster.nodes import Nodes
+from grove_operator.cluster.occupancy import Occupancy
+from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
+from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.observed import Kind, Node, Pod, Record, ReplicaSummary
+from grove_operator.operator.families import Known
+from grove_operator.operator.queue import WorkQueue
+from grove_operator.plan.motion import is_updating
+from grove_operator.policy.pacing import Changes, Pace, is_strained
+from grove_operator.policy.turns import holder
+
+_GROUPS: Final = frozenset({Kind.POD_GROUP, Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP})
+
+
+class Key(NamedTuple):
+    """One replica of a set; `replica` is WHOLE_SET for the set itself."""
+
+    namespace: str
+    name: str
+    replica: int
+
+    @property
+    def family(self) -> Family:
+        return Family(self.namespace, self.name)
+
+    @property
+    def whole(self) -> bool:
+        return self.replica == WHOLE_SET
+
+
+class Attention:
+    """`latency` tells how long the API server takes to answer, in seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue: WorkQueue[Key],
+        pace: Pace,
+        now: Callable[[], str],
+        latency: Callable[[], float],
+    ) -> None:
+        self.store = store
+        self.queue = queue
+        self.pace = pace
+        self.default_scheduler = DEFAULT_SCHEDULER
+        self.nodes = Nodes(self._node_changed)
+        self.occupancy = Occupancy(self.nodes, store)
+        self.templates = TemplateCache(self._look_at_family)
+        self.active: dict[str, str] = {}
+        """By scheduler: when it was last seen to place a pod."""
+        self.known: dict[Family, Known] = {}
+        self.touched: dict[Key, tuple[float, float]] = {}
+        """By key: the first and the last change since its statuses were written."""
+        self._now = now
+        self._latency = latency
+
+    def changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
+        """The store's listener: something is worth a look."""
+        self.occupancy.changed(place, kind, old, new)
+        key = Key(*place.family, place.replica)
+        self.touch(key)
+        self.queue.add(key, delay=self._patience(place, kind, old, new))
+
+    def _patience(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> float:
+        """How long the look may wait so that more changes go into it.
+
+        What a scheduler says of a group changes statuses only; so does a living pod that became
+        ready, or placed in a set whose gangs do not wait for each other. Statuses wait longer
+        anyway while the API server is slow. An update's next step waits for nothing but a pod
+        that becomes ready.
+        """
+        slow = is_strained(self._latency())
+        patience = self.pace.longest if slow else self.pace.quiet
+        if kind in _GROUPS and old is not None and new is not None:
+            return patience
+        if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
+            if new.ready and not old.ready and self._has_turn(place):
+                return 0.0
+            known = self.known.get(place.family)
+            waiting = known is None or known.blueprint is None or known.blueprint.groups
+            if known and known.blueprint and new.scheduled and not old.scheduled:
+                self.active[known.blueprint.scheduler] = self._now()
+            if old.scheduled == new.scheduled or not waiting:
+                return patience
+        return self.pace.debounce
+
+    def _has_turn(self, place: Place) -> bool:
+        record = self.store.the_set(place.family)
+        return record is not None and holder(record.status.get("updateProgress")) == place.replica
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        """A node that falls silent or comes back concerns its pods, any change those that wait."""
+        node = new or old
+        if node is None:
+            return
+        self.occupancy.node_changed(node.name)
+        if (old.unreachable_since if old else "") != (new.unreachable_since if new else ""):
+            for place in self.occupancy.places(node.name):
+                self.queue.add(Key(*place.family, place.replica), delay=self.pace.quiet)
+        for family, known in self.known.items():
+            for replica in known.blocked:
+                self.queue.add(Key(*family, replica), delay=self.pace.longest)
+
+    def touch(self, key: Key) -> None:
+        """Remember that the key's objects are changing, so that statuses wait for the end of it."""
+        moment = time.monotonic()
+        first, _ = self.touched.get(key, (moment, moment))
+        self.touched[key] = (first, moment)
+
+    def look_at_everything(self) -> None:
+        """For a new leader, and when what the cluster offers has changed."""
+        for family in self.store.families():
+            self.queue.add(Key(*family, WHOLE_SET))
+            for replica in self.store.replicas(family):
+                self.queue.add(Key(*family, replica))
+
+    def look_at_topology(self, name: str) -> None:
+        """A ClusterTopologyBinding has changed: look at the sets that name it, or may mean it."""
+        for family, known in self.known.items():
+            blueprint = known.blueprint
+            if blueprint is None:
+                continue
+            packing = blueprint.packing
+            if blueprint.spread or (packing is not None and packing.topology == name):
+                self.queue.add(Key(*family, WHOLE_SET))
+                self.look_at_replicas(family, known)
+
+    def knowledge(self, family: Family) -> Known:
+        """What is known of a set; if its spec has changed, all its replicas deserve a look."""
+        record = self.store.the_set(family)
+        if record is None and not self.store.replicas(family):
+            self.known.pop(family, None)
+            self.templates.want(family, ())
+            return Known()
+        known = self.known.setdefault(family, Known(self.default_scheduler))
+        if record is None:
+            known.blueprint, known.problems, known.identity = None, [], ()
+            self.templates.want(family, ())
+        elif known.read(record):
+            self.templates.want(family, known.blueprint.claim_sources if known.blueprint else ())
+            self.queue.add(Key(*family, WHOLE_SET))
+            self.look_at_replicas(family, known)
+        return known
+
+    def blueprints(self) -> Iterator[SetBlueprint]:
+        """Of all sets that can be carried out."""
+        for known in self.known.values():
+            if known.blueprint is not None:
+                yield known.blueprint
+
+    def _look_at_family(self, family: Family) -> None:
+        known = self.known.get(family)
+        if known is not None:
+            self.queue.add(Key(*family, WHOLE_SET))
+            self.look_at_replicas(family, known)
+
+    def look_at_replicas(self, family: Family, known: Known) -> None:
+        wanted = range(known.blueprint.replicas) if known.blueprint else ()
+        for replica in {*wanted, *self.store.replicas(family)}:
+            self.queue.add(Key(*family, replica))
+
+    def touch_set(self, key: Key, *, at_once: bool) -> None:
+        whole = Key(key.namespace, key.name, WHOLE_SET)
+        self.touch(whole)
+        self.queue.add(whole, delay=0.0 if at_once else self.pace.quiet)
+
+    def may_hand_on(
+        self, key: Key, before: ReplicaSummary | None, after: ReplicaSummary | None
+    ) -> bool:
+        """Whether a replica that was being updated is whole again: another one waits for that."""
+        record = self.store.the_set(key.family)
+        if record is None or not is_updating(record.status.get("updateProgress")):
+            return False
+        return _is_whole(after) and not _is_whole(before)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a set that is gone."""
+        self.touched.pop(key, None)
+        if not self.store.replicas(key.family):
+            self.known.pop(key.family, None)
+
+    def changes(self, key: Key) -> Changes:
+        """When the key's objects changed; one that is not known to have has been quiet for long."""
+        moment = time.monotonic()
+        first, last = self.touched.setdefault(key, (moment, moment - self.pace.quiet))
+        return Changes(first, last, moment)
+
+
+def _is_whole(summary: ReplicaSummary | None) -> bool:
+    return summary is not None and summary.is_current and summary.available
