@@ -22,9 +22,16 @@ MONITORING = {"ServiceMonitor", "PrometheusRule"}
 SWITCHED_ON: Values = {
     "config": {
         "authorizer": {"enabled": True},
-        "scheduler": {"profiles": [{"name": "default-scheduler"}, {"name": "volcano"}]},
+        "scheduler": {
+            "profiles": [
+                {"name": "default-scheduler"},
+                {"name": "kai-scheduler"},
+                {"name": "volcano"},
+            ]
+        },
     }
 }
+ONLY_STOCK: Values = {"config": {"scheduler": {"profiles": [{"name": "default-scheduler"}]}}}
 
 
 def test_generated_parts_are_up_to_date() -> None:
@@ -110,8 +117,12 @@ def granted(bodies: list[Body]) -> list[Body]:
 
 @pytest.mark.parametrize(
     ("values", "conditions"),
-    [({}, ()), (SWITCHED_ON, (Condition.AUTHORIZER, Condition.VOLCANO))],
-    ids=["by default", "with everything"],
+    [
+        ({}, (Condition.KAI,)),
+        (ONLY_STOCK, ()),
+        (SWITCHED_ON, (Condition.AUTHORIZER, Condition.KAI, Condition.VOLCANO)),
+    ],
+    ids=["by default", "with the stock scheduler alone", "with everything"],
 )
 def test_rights_are_those_of_the_one_list(
     helm: Helm, values: Values, conditions: tuple[Condition, ...]
