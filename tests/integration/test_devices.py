@@ -300,6 +300,7 @@ async def test_compute_domains(
     stage: Stage, operator: OperatorProcess, ground: LocalCluster
 ) -> None:
     """The driver comes while the set waits for it; domains go with replicas and with the set."""
+    del operator
     unchecked = {"metadata": {"labels": {BYPASS: "true"}}}
     await stage.kube.patch(path_of("v1", "namespaces", name=stage.namespace), unchecked)
     await stage.create(linked(2))
@@ -324,12 +325,12 @@ async def test_compute_domains(
     }
     ground.kubectl("apply", "-f", str(CRD))
     try:
-        await _domains_come_and_go(stage, operator)
+        await _domains_come_and_go(stage)
     finally:
         ground.kubectl("delete", "-f", str(CRD))
 
 
-async def _domains_come_and_go(stage: Stage, operator: OperatorProcess) -> None:
+async def _domains_come_and_go(stage: Stage) -> None:
     path = path_of(NVIDIA, "computedomains", stage.namespace)
     found = await stage.kube.wait_for(path, lambda items: len(items) == 2, 90)
     assert [item["metadata"]["name"] for item in found] == ["mesh-0-fabric", "mesh-1-fabric"]
@@ -344,12 +345,9 @@ async def _domains_come_and_go(stage: Stage, operator: OperatorProcess) -> None:
     await stage.kube.delete(first)
     await another(stage, first, found[0])
     await hide_and_seek(stage, first)
+    written = await stage.kube.patch(f"{first}/status", {"status": {"status": "Ready"}})
     await stage.seen.stays_quiet(2)
-    # What the driver writes is no news.
-    before = operator.writes()
-    await stage.kube.patch(f"{first}/status", {"status": {"status": "Ready"}})
-    await stage.seen.stays_quiet(3)
-    assert operator.writes() == before
+    assert await stage.kube.get(first) == written  # what the driver writes is its own
     await stage.scale("PodCliqueSet", "mesh", 1)
     await stage.kube.wait_for(path, lambda items: len(items) == 1)
     await stage.scale("PodCliqueSet", "mesh", 0)
