@@ -138,3 +138,25 @@ def _words(condition: Mapping[str, Any]) -> str:
     reasons = condition.get("reasons") or ()
     texts = (str(item.get("message") or item.get("reason") or "") for item in reasons)
     return "; ".join(filter(None, texts)) or str(condition.get("reason") or "")
+
+
+class Groupless:
+    """What a backend says that makes no groups beside PodGangs."""
+
+    group_kind: Kind | None = None
+
+    def prepare_gang(self, blueprint: SetBlueprint) -> Preparation:
+        del blueprint
+        return NOTHING
+
+    def group(self, gang: Gang) -> Body | None:
+        del gang
+        return None
+
+    def mend(self, existing: Child, body: Body) -> Body:
+        del existing, body
+        return {}
+
+    def problem(self, gang: Gang) -> Problem | None:
+        del gang
+        return None

@@ -8,37 +8,20 @@ from dataclasses import dataclass
 from grove_operator.admission.schedulers import LPX
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import CliqueSlot
-from grove_operator.observed import Child, ReplicaSnapshot
-from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Problem, Promise
+from grove_operator.observed import ReplicaSnapshot
+from grove_operator.scheduling.backend import NOTHING, Groupless, Preparation, Promise
 from grove_operator.scheduling.profiles import Profiles
 
 
 @dataclass(frozen=True, slots=True)
-class Passive:
+class Passive(Groupless):
     """A scheduler for which nothing is made."""
 
     profiles: Profiles
-    group_kind = None
 
     def prepare_pod(self, slot: CliqueSlot) -> Preparation:
         del slot
         return NOTHING
-
-    def prepare_gang(self, blueprint: SetBlueprint) -> Preparation:
-        del blueprint
-        return NOTHING
-
-    def group(self, gang: Gang) -> Body | None:
-        del gang
-        return None
-
-    def mend(self, existing: Child, body: Body) -> Body:
-        del existing, body
-        return {}
-
-    def problem(self, gang: Gang) -> Problem | None:
-        del gang
-        return None
 
     def group_of(self, slot: CliqueSlot) -> str:
         return slot.gang

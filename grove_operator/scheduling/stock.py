@@ -9,8 +9,8 @@ from typing import Final
 
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.expansion import CliqueSlot
-from grove_operator.observed import Child, ReplicaSnapshot
-from grove_operator.scheduling.backend import NOTHING, Body, Gang, Preparation, Problem, Promise
+from grove_operator.observed import ReplicaSnapshot
+from grove_operator.scheduling.backend import NOTHING, Groupless, Preparation, Promise
 from grove_operator.scheduling.native import Capabilities, pod_group_of, verdict
 from grove_operator.scheduling.workloads import undescribed
 
@@ -41,32 +41,15 @@ _NONE: Final = Promise(
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class Stock(Groupless):
     """`default-scheduler`, with or without gangs."""
 
     capabilities: Capabilities
-    group_kind = None
 
     def prepare_pod(self, slot: CliqueSlot) -> Preparation:
         if not self.capabilities.pod_groups:
             return NOTHING
         return Preparation(spec={"schedulingGroup": {"podGroupName": self.group_of(slot)}})
-
-    def prepare_gang(self, blueprint: SetBlueprint) -> Preparation:
-        del blueprint
-        return NOTHING
-
-    def group(self, gang: Gang) -> Body | None:
-        del gang
-        return None
-
-    def mend(self, existing: Child, body: Body) -> Body:
-        del existing, body
-        return {}
-
-    def problem(self, gang: Gang) -> Problem | None:
-        del gang
-        return None
 
     def group_of(self, slot: CliqueSlot) -> str:
         return pod_group_of(slot, self.capabilities)
