@@ -14,6 +14,7 @@ from tests.conftest import ControlPlane
 from tests.examples.catalogue import ROOT, shell_commands
 from tests.examples.kubectl import run_kubectl
 from tests.examples.typed import make_knows, output_without_cluster
+from tools.demo.crds import install_crds
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 COMMANDS = sorted(
@@ -74,4 +75,6 @@ def test_docker_builds_what_there_is(command: str) -> None:
 @pytest.mark.cluster
 @pytest.mark.parametrize("command", starting_with("kubectl "))
 async def test_kubectl_understands(control_plane: ControlPlane, command: str) -> None:
+    if control_plane.local is not None:
+        install_crds(control_plane.local)
     await run_kubectl(command, control_plane.kubeconfig, "default")
