@@ -5,7 +5,7 @@ status cost what changed, not what exists.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from grove_operator.admission.validation import essential_problems
@@ -13,6 +13,7 @@ from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.cluster.slowstart import SlowStart
+from grove_operator.cluster.store import Family
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.errors import SpecError
 from grove_operator.observed import Child, Kind, ReplicaSummary, SetSnapshot
@@ -28,6 +29,8 @@ class Known:
     problems: list[str] = field(default_factory=list)
     looked: set[int] = field(default_factory=set)
     """Replicas that this process has passed over at least once."""
+    counted: bool = False
+    """Whether these are all that existed when the process began."""
     summaries: dict[int, ReplicaSummary] = field(default_factory=dict)
     troubled: dict[int, ReplicaSummary] = field(default_factory=dict)
     blocked: dict[int, ReplicaSummary] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Known:
             self.blocked.clear()
             self.refused.clear()
             self.looked.clear()
+            self.counted = False
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = self.outdated = 0
         self.identity = identity
@@ -65,6 +69,12 @@ class Known:
         except SpecError as error:
             self.blueprint, self.problems = None, error.problems
         return True
+
+    def has_counted(self, replicas: Callable[[Family], list[int]], family: Family) -> bool:
+        """Whether every replica has had a pass; asked for all of them only until it is so."""
+        if not self.counted:
+            self.counted = self.looked.issuperset(replicas(family))
+        return self.counted
 
     def note_refusal(self, replica: int, text: str) -> None:
         """Remember what was refused in the last batch; a batch that got through takes it back."""

@@ -111,7 +111,7 @@ class Reconciler:
         if errors != known.errors:
             known.errors = errors
             plan = self._plan_set(key, known)
-        if not known.looked.issuperset(self.store.replicas(family)):
+        if not known.has_counted(self.store.replicas, family):
             # A new process would tell of nothing but zeros; the last replica's pass comes back.
             plan = replace(plan, statuses=(), urgent=False, wake=frozenset())
         return await self._conclude(key, known, plan, report)
