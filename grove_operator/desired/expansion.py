@@ -6,7 +6,7 @@ numbered from 0 again. (Grove: names and membership are API; see docs/architectu
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grove_operator.api import names
 from grove_operator.desired.blueprint import CliqueBlueprint, GroupBlueprint, SetBlueprint
@@ -48,6 +48,13 @@ class GangSlot:
     name: str
     cliques: tuple[CliqueSlot, ...]
     base_gang: str | None
+    absent: tuple[CliqueSlot, ...] = ()
+    """PodCliques that it lacks because scaling groups are below their minimum."""
+
+    @property
+    def full(self) -> "GangSlot":
+        """The gang as it is when no scaling group is below its minimum."""
+        return replace(self, cliques=self.cliques + self.absent, absent=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,12 @@ def _gangs(
     base = names.replica_name(blueprint.name, index)
     layout = _Layout(blueprint, index, groups, base)
     members = [layout.standalone(clique) for clique in blueprint.standalone]
+    absent: list[CliqueSlot] = []
     for group in groups.values():
-        for replica in range(group.base_replicas):
-            members.extend(layout.members(group, replica))
-    yield GangSlot(base, tuple(members), None)
+        for replica in range(group.blueprint.min_available):
+            found = members if replica < group.base_replicas else absent
+            found.extend(layout.members(group, replica))
+    yield GangSlot(base, tuple(members), None, tuple(absent))
     for group in groups.values():
         for replica in range(group.base_replicas, group.replicas):
             slots = tuple(layout.members(group, replica))

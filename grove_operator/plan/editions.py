@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from grove_operator.api import labels
-from grove_operator.desired.expansion import CliqueSlot, GangSlot, ReplicaSlots
+from grove_operator.desired.expansion import CliqueSlot, ReplicaSlots
 from grove_operator.desired.fingerprint import instance_hash
 from grove_operator.desired.ownership import recall
 from grove_operator.observed import Clique
@@ -33,7 +33,7 @@ def keep_editions(context: ReplicaContext, held: Collection[str]) -> ReplicaCont
     }
     cliques |= _mark_instances(cliques, held)
     gangs = tuple(
-        GangSlot(gang.name, tuple(cliques[slot.name] for slot in gang.cliques), gang.base_gang)
+        replace(gang, cliques=tuple(cliques[slot.name] for slot in gang.cliques))
         for gang in slots.gangs
     )
     return replace(context, slots=ReplicaSlots(slots.index, slots.groups, gangs, cliques))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grove_operator.desired.expansion import GangSlot
-from grove_operator.desired.gangpacking import GangPacking
+from grove_operator.desired.gangpacking import GangPacking, pack_gang
 from grove_operator.observed import Child, Kind, ReplicaSnapshot
 from grove_operator.plan.actions import (
     Action,
@@ -63,7 +63,7 @@ class NativePlanner:
         return {slot.name for slot in self.gang.cliques} | {self.gang.name}
 
     def wanted(self) -> Wanted:
-        tree = lay_out(self.gang, self.packing)
+        tree = self._lay_out()
         groups = self._build(tree)
         if not is_outdated(groups, self.seen):
             return Wanted(groups)
@@ -71,6 +71,15 @@ class NativePlanner:
             return Wanted(groups, stale=self.context.capabilities.composite_groups)
         found = as_found(tree, self.seen.pod_groups, self.seen.composite_groups)
         return Wanted(self._build(found), held=True)
+
+    def _lay_out(self) -> Tree:
+        """As with all its PodCliques: scaling a group changes nothing of how they hang together."""
+        gang = self.gang
+        if not gang.absent:
+            return lay_out(gang, self.packing)
+        whole, context = gang.full, self.context
+        packing = pack_gang(context.blueprint.packing, whole, context.capabilities.topology)
+        return lay_out(whole, packing)
 
     @property
     def _is_placed(self) -> bool:

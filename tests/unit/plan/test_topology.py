@@ -275,3 +275,26 @@ def test_a_server_that_drops_the_level_is_not_asked_for_ever() -> None:
     unplace(stage)
     actions, _ = look(stage, LEVELS)
     assert {action.kind for action in actions} == {Kind.GANG}
+
+
+@pytest.mark.parametrize(
+    ("builder", "members"), [(ALL, 1), (NONE, 2)], ids=["a composite each", "two groups each"]
+)
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("count", [0, 1])
+def test_scaling_a_group_below_its_minimum_keeps_how_groups_hang_together(
+    builder: SetBuilder, members: int, count: int, *, waits: bool
+) -> None:
+    """Else a gang would keep groups of another form, or lose pods that wait, for nothing."""
+    stage = Stage(builder.blueprint(), replace(NATIVE, topology=bound()))
+    settle(stage, 0)
+    if waits:
+        unplace(stage)
+    groups = stage.kind(Kind.SCALING_GROUP)
+    groups["tide-0-crew"] = changed(groups["tide-0-crew"], replicas=count)
+    actions, outdated = look(stage, LEVELS)
+    assert outdated == 0
+    assert "tide-0-gate" not in named(actions, Delete, Kind.POD_GROUP)
+    assert not any(name.startswith("tide-0-gate") for name in named(actions, Delete, Kind.POD))
+    [root] = [it for it in actions if isinstance(it, Create) and it.name == "tide-0"]
+    assert root.body["spec"]["schedulingPolicy"]["gang"]["minGroupCount"] == 1 + members * count
