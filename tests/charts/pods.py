@@ -25,7 +25,7 @@ _CONFIG: Final = "/etc/grove-operator/config"
 class Container(OperatorProcess):
     """One container of the operator's pod."""
 
-    def __init__(self, spec: Body, pod: Body, mounted: Path, kubeconfig: Path) -> None:
+    def __init__(self, spec: Body, pod: Body, mounted: Path, kubeconfig: Path, code: Path) -> None:
         self._arguments = [text.replace(_CONFIG, str(mounted)) for text in spec["args"]]
         self.COMMAND = self._arguments[0]
         super().__init__(kubeconfig, mounted)
@@ -34,6 +34,7 @@ class Container(OperatorProcess):
         self._metrics_port = ports["metrics"]["containerPort"]
         given = {entry["name"]: _value(entry, pod) for entry in spec["env"]}
         self._environment = {"KUBECONFIG": str(kubeconfig), **given}
+        self._code = code
 
     @override
     def start(self) -> None:
@@ -41,19 +42,27 @@ class Container(OperatorProcess):
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "grove_operator", *self._arguments],
+                cwd=self._code,
                 env=inherited | self._environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
 
 
-def containers(manifest: list[Body], folder: Path, kubeconfig: Path) -> dict[str, Container]:
-    """Those of the Deployment, by name, with the release's configuration file before them."""
+def containers(
+    manifest: list[Body], folder: Path, kubeconfig: Path, code: Path
+) -> dict[str, Container]:
+    """Those of the Deployment, by name, with the release's configuration file before them.
+
+    `code` is the folder of the package that they run.
+    """
     [deployment] = [body for body in manifest if body["kind"] == "Deployment"]
     pod = deployment["spec"]["template"]["spec"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(configuration(manifest)))
-    return {spec["name"]: Container(spec, pod, folder, kubeconfig) for spec in pod["containers"]}
+    return {
+        spec["name"]: Container(spec, pod, folder, kubeconfig, code) for spec in pod["containers"]
+    }
 
 
 def account_kubeconfig(cluster: LocalCluster, account: str, folder: Path) -> Path:

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.cluster
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 60.0
 ROOT: Final = CHART.parents[1]
+INSIDE: Final = CHART.relative_to(ROOT).as_posix()
 HOOKS: Final = {
     "mutatingwebhookconfiguration": ("podcliqueset-defaulting-webhook",),
     "validatingwebhookconfiguration": (
@@ -78,10 +79,12 @@ def released(ground: Site) -> Iterator[Site]:
 
 
 @contextmanager
-def running(ground: Site, folder: Path, port: int) -> Iterator[dict[str, Container]]:
+def running(
+    ground: Site, folder: Path, port: int, code: Path = ROOT
+) -> Iterator[dict[str, Container]]:
     """The processes of the installed release, and its webhooks led to them."""
     kubeconfig = account_kubeconfig(ground.cluster, "grove-operator", ground.folder)
-    found = containers(ground.helm.manifest(), folder, kubeconfig)
+    found = containers(ground.helm.manifest(), folder, kubeconfig, code)
     with ExitStack() as stack:
         for container in found.values():
             stack.enter_context(container)
@@ -175,15 +178,15 @@ def remove(ground: Site, *sets: str) -> None:
 
 
 def first_chart(folder: Path) -> Path:
-    """The chart of the commit that brought it, from the project's own history."""
-    inside = CHART.relative_to(ROOT).as_posix()
-    log = ["log", "--diff-filter=A", "--format=%H", "--", f"{inside}/Chart.yaml"]
+    """Chart and code of the commit that brought the chart, from the project's own history."""
+    log = ["log", "--diff-filter=A", "--format=%H", "--", f"{INSIDE}/Chart.yaml"]
     commits = git(*log).decode().split()
     if not commits:
         pytest.skip("there is no earlier chart in this copy's history")
-    with tarfile.open(fileobj=io.BytesIO(git("archive", commits[-1], inside))) as archive:
+    content = git("archive", commits[-1], INSIDE, "grove_operator")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(folder, filter="data")
-    return folder / inside
+    return folder
 
 
 def git(*arguments: str) -> bytes:
@@ -194,17 +197,18 @@ def git(*arguments: str) -> bytes:
 
 
 @pytest.fixture(params=["this chart", "the first chart"])
-def old_chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return CHART if request.param == "this chart" else first_chart(tmp_path / "first")
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where chart and code of the release before the upgrade are."""
+    return ROOT if request.param == "this chart" else first_chart(tmp_path / "first")
 
 
 def test_an_upgrade_leaves_pods_of_workloads_alone(
-    old_chart: Path, released: Site, tmp_path: Path
+    old: Path, released: Site, tmp_path: Path
 ) -> None:
     ports = free_ports(5)
-    released.helm.install(values_for(ports), old_chart)
+    released.helm.install(values_for(ports), old / INSIDE)
     name = "kept"
-    with running(released, tmp_path / "before", ports[0]):
+    with running(released, tmp_path / "before", ports[0], old):
         released.apply(a_set(name, [a_clique("web", 2), a_clique("worker", 1)]))
         until(lambda: available(released, name), "the set is available")
     before = pods(released)
