@@ -128,6 +128,7 @@ async def test_what_recovers_in_time_is_left_alone(stage: Stage) -> None:
         ),
         "the breach is over",
     )
+    await stage.settled()
     assert await stage.seen.stays_quiet(8) == []
     assert uids(stage) == before
 

@@ -150,7 +150,12 @@ class Kube:
         query = {**query, **selector, "watch": "true"}
         async with self._session.get(collection, params=query) as response:
             await _check(response, "WATCH", path)
-            yield _events(response)
+            try:
+                yield _events(response)
+            finally:
+                # A farewell by TLS would wait for the server's, maybe for longer than the loop.
+                if response.connection and response.connection.transport:
+                    response.connection.transport.abort()
 
     async def wait_for(
         self,
