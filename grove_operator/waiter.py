@@ -32,6 +32,7 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 GRACE: Final = 15.0
 PAGE: Final = 200
+_STDERR: Final = 2
 _NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _COUNT: Final = re.compile(r"\+?0*[1-9][0-9]{0,8}")
 
@@ -283,7 +284,11 @@ def _fact(path: Path) -> str:
 
 
 def _write(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  logging would cost a third of the start
+    """Unbuffered, because a signal may come in the middle of a line that is being written.
+
+    Not by `logging`, which would cost a third of the start.
+    """
+    os.write(_STDERR, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def _stop(number: int, _frame: object) -> NoReturn:

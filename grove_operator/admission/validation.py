@@ -76,6 +76,7 @@ STRUCTURE: Final = Checklist(
     before=(
         wholeset.set_name,
         wholeset.set_replicas,
+        wholeset.pods_bounded,
         sharing.claim_templates,
         sharing.set_sharing,
         wholeset.cliques_exist,
@@ -132,6 +133,7 @@ ESSENTIAL: Final[frozenset[object]] = frozenset(
     {
         wholeset.set_name,
         wholeset.set_replicas,
+        wholeset.pods_bounded,
         wholeset.cliques_exist,
         wholeset.clique_names_unique,
         wholeset.termination_delay,

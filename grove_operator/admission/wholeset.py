@@ -5,11 +5,13 @@ from typing import Final
 
 from grove_operator.admission.delays import read_delay
 from grove_operator.admission.fields import FieldError, duplicate, invalid, required
-from grove_operator.admission.parts import CLIQUES, SET_NAME, TEMPLATE, repeated
+from grove_operator.admission.parts import CLIQUES, GROUPS, SET_NAME, TEMPLATE, repeated
 from grove_operator.admission.submission import Submission
 from grove_operator.admission.syntax import hostname_label_problem, key_problem
 from grove_operator.api import labels
 from grove_operator.api.durations import format_duration
+from grove_operator.api.limits import MOST_PODS
+from grove_operator.api.podcliqueset import PodCliqueSetTemplate
 
 DELAY: Final = f"{TEMPLATE}.terminationDelay"
 _SPREAD_POLICIES: Final = ("Required", "Preferred")
@@ -25,6 +27,35 @@ def set_replicas(submission: Submission) -> Iterator[FieldError]:
     replicas = submission.new.spec.replicas
     if replicas < 0:
         yield invalid("spec.replicas", replicas, "must not be negative")
+
+
+def pods_bounded(submission: Submission) -> Iterator[FieldError]:
+    """Ours alone: what one user asks for must not take all memory from everybody else's."""
+    spec = submission.new.spec
+    counts = {"spec.replicas": spec.replicas}
+    for index, clique in enumerate(spec.template.cliques):
+        counts[f"{CLIQUES}[{index}].spec.replicas"] = clique.spec.replicas
+    for index, group in enumerate(spec.template.pod_clique_scaling_groups):
+        counts[f"{GROUPS}[{index}].replicas"] = group.replicas
+    excessive = {path: count for path, count in counts.items() if count > MOST_PODS}
+    for path, count in excessive.items():
+        yield invalid(path, count, f"must not be more than {MOST_PODS}")
+    pods = spec.replicas * _pods_of_replica(spec.template)
+    if not excessive and pods > MOST_PODS:
+        yield invalid(
+            "spec.replicas", spec.replicas, f"makes {pods} pods, and a set may have {MOST_PODS}"
+        )
+
+
+def _pods_of_replica(template: PodCliqueSetTemplate) -> int:
+    copies = {
+        name: group.replicas
+        for group in template.pod_clique_scaling_groups
+        for name in group.clique_names
+    }
+    return sum(
+        clique.spec.effective_replicas * copies.get(clique.name, 1) for clique in template.cliques
+    )
 
 
 def cliques_exist(submission: Submission) -> Iterator[FieldError]:

@@ -15,6 +15,7 @@ from grove_operator.plan.blocking import Blocking
 from grove_operator.plan.context import ReplicaContext, replica_context
 from grove_operator.plan.devices import hold_pods, tell_obstacle
 from grove_operator.plan.editions import keep_editions
+from grove_operator.plan.excess import TOO_MANY, excess
 from grove_operator.plan.foundation import plan_foundation
 from grove_operator.plan.gangs import GangPlanner
 from grove_operator.plan.groups import GroupView, group_views
@@ -54,6 +55,10 @@ def plan_replica(
         return Plan(actions=tuple(releases))
     if index >= blueprint.replicas:
         return Plan(actions=(*releases, *remove_replica(seen, blueprint.uid)))
+    if problem := excess(seen):
+        target = blueprint.generation_hash
+        summary = ReplicaSummary(target=target, problem=problem, problem_code=TOO_MANY)
+        return Plan(actions=tuple(releases), summary=summary)
     context = replica_context(blueprint, index, seen, capabilities.for_set(blueprint), now)
     counts = _count(context, seen)
     movement = plan_movement(context, seen, counts)

@@ -40,6 +40,7 @@ def crowded(pods: int) -> dict[str, Any]:
     return a_set(made, name="t" * 25, replicas=2_000_000_000, podCliqueScalingGroups=groups)
 
 
+TOO_MANY_COPIES = "spec.replicas: Invalid value: 2000000000: must not be more than 100000"
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "groups that share no clique": (grouped(group("g", "a", "b"), group("h", "c")), []),
     "a group without members": (grouped(group("g" * 60)), []),
@@ -70,10 +71,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         grouped(group("g" * 10, "a", "b" * 10), cliques=f"a {'b' * 10}", name="t" * 26),
         combined(46, "t" * 26, "g" * 10, "b" * 10),
     ),
-    "a hostname of 63 characters, by counts alone": (crowded(10), []),
+    "a hostname of 63 characters, by counts alone": (crowded(10), [TOO_MANY_COPIES]),
     "a hostname of 64 characters, by counts alone": (
         crowded(11),
         [
+            TOO_MANY_COPIES,
             (
                 f'{CLIQUES}[0].name: Invalid value: "{"a" * 10}": hostname '
                 f'"{"t" * 25}-1999999999-{"g" * 10}-99-{"a" * 10}-10" would have 64 characters, '

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.admission.manifest import CLIQUES, NAME_WORDS, a_set, clique, errors
+from tests.unit.admission.manifest import (
+    CLIQUES,
+    GROUPS,
+    NAME_WORDS,
+    a_set,
+    clique,
+    errors,
+    group,
+    grouped,
+)
 
 DELAY = "spec.template.terminationDelay"
 
@@ -23,6 +32,23 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "fewer than no copies": (
         a_set(clique(), replicas=-1),
         ["spec.replicas: Invalid value: -1: must not be negative"],
+    ),
+    "as many pods as may be": (a_set(clique(replicas=20), replicas=5_000), []),
+    "more copies than pods may be": (
+        a_set(clique(), replicas=2_000_000_000),
+        ["spec.replicas: Invalid value: 2000000000: must not be more than 100000"],
+    ),
+    "more pods of a clique than may be": (
+        a_set(clique(replicas=100_001)),
+        [f"{CLIQUES}[0].spec.replicas: Invalid value: 100001: must not be more than 100000"],
+    ),
+    "more copies of a group than pods may be": (
+        grouped(group("g", "a", replicas=100_001), cliques="a"),
+        [f"{GROUPS}[0].replicas: Invalid value: 100001: must not be more than 100000"],
+    ),
+    "more pods in all than may be": (
+        grouped(group("g", "a", replicas=50_000), cliques="a b"),
+        ["spec.replicas: Invalid value: 1: makes 100002 pods, and a set may have 100000"],
     ),
     "no cliques": (a_set(), [f"{CLIQUES}: Required value: a set has at least one clique"]),
     "two cliques of one name": (
