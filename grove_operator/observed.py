@@ -226,6 +226,8 @@ class ReplicaSummary:
     updated_groups: int = 0
     outdated: int = 0
     """Gangs that run, and therefore keep an older topology constraint."""
+    older_priority: int = 0
+    """Gangs that run, and therefore keep an older priority class."""
     waiting: str = ""
     """What the update of this replica waits for, if anything is in its way."""
     problem: str = ""
@@ -250,6 +252,8 @@ class SetSnapshot:
     """Replicas with pods of an older template."""
     outdated: int = 0
     """Gangs with an older topology constraint."""
+    older_priority: int = 0
+    """Gangs with an older priority class."""
     troubled: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas that are in trouble, or whose last pass failed."""
     blocked: Mapping[int, ReplicaSummary] = field(default_factory=dict)

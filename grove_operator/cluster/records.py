@@ -298,11 +298,6 @@ def _said(condition: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-def decode_name(raw: Raw) -> str:
-    """Of some objects nothing but their being there counts."""
-    return _meta_only(raw).metadata.name
-
-
 DECODERS: Final[dict[Kind, Callable[[Raw], Record]]] = {
     Kind.SET: decode_child,
     Kind.SCALING_GROUP: decode_group,

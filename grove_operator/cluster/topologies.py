@@ -27,7 +27,11 @@ class Topologies:
         self._changed(old, record)
 
     def delete(self, record: Child) -> None:
-        old = self.records.pop(record.meta.name, None)
+        """What is gone may have a successor of the same name, which is known already."""
+        old = self.records.get(record.meta.name)
+        if old is not None and old.meta.uid != record.meta.uid:
+            return
+        self.records.pop(record.meta.name, None)
         self._changed(old or record, None)
 
     def replace(self, records: list[Child], resource_version: str) -> None:

@@ -4,6 +4,7 @@ Made anew when the set's generation, labels or annotations change, then shared b
 all replicas. Everything downstream reads this instead of the models.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -203,9 +204,21 @@ def _shares_between_cliques(
     groups = [part for part in parts if isinstance(part, GroupBlueprint)]
     once = [claim for group in groups for claim in group.claims if claim.per_copy]
     often = [claim for group in groups for claim in group.claims if not claim.per_copy]
-    return any(len(claim.cliques) > 1 for claim in once) or any(
-        sum(times.get(name, 1) for name in claim.cliques) > 1 for claim in (*own, *often)
+    return (
+        any(len(claim.cliques) > 1 for claim in once)
+        or any(sum(times.get(name, 1) for name in claim.cliques) > 1 for claim in (*own, *often))
+        or any(uses > 1 for uses in _uses_of_claims(pcs, times).values())
     )
+
+
+def _uses_of_claims(pcs: PodCliqueSet, times: Mapping[str, int]) -> Counter[str]:
+    """In how many PodCliques of a gang each ResourceClaim stands that pod specs name themselves."""
+    uses: Counter[str] = Counter()
+    for clique in pcs.spec.template.cliques:
+        entries = clique.spec.pod_spec.get("resourceClaims") or ()
+        for name in {str(entry.get("resourceClaimName") or "") for entry in entries} - {""}:
+            uses[name] += times.get(clique.name, 1)
+    return uses
 
 
 def _revision_limit(annotations: Mapping[str, str]) -> int:

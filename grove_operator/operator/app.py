@@ -28,8 +28,12 @@ from grove_operator.cluster.election import Elector, LeaseOptions
 from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.informer import Informer
 from grove_operator.cluster.nodes import decode_node
-from grove_operator.cluster.priorities import PRIORITY_CLASSES, PriorityClasses
-from grove_operator.cluster.records import DECODERS, decode_name
+from grove_operator.cluster.priorities import (
+    PRIORITY_CLASSES,
+    PriorityClasses,
+    decode_priority_class,
+)
+from grove_operator.cluster.records import DECODERS
 from grove_operator.cluster.resources import NODES, RESOURCE_CLAIM_TEMPLATES
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.desired.startorder import image_reference
@@ -88,7 +92,7 @@ class Operator:
         self.informers = {kind: self._informer(api, kind) for kind in DECODERS if kind not in idle}
         self.priorities = PriorityClasses(self._offer)
         self.priority_informer: AnyInformer = Informer(
-            api, PRIORITY_CLASSES, decode=decode_name, sink=self.priorities
+            api, PRIORITY_CLASSES, decode=decode_priority_class, sink=self.priorities
         )
         self.node_informer: AnyInformer = Informer(
             api, NODES, decode=decode_node, sink=self.reconciler.attention.nodes
@@ -268,7 +272,8 @@ class Operator:
             pod_groups=Kind.POD_GROUP in served,
             composite_groups=Kind.COMPOSITE_POD_GROUP in served,
             workloads=Kind.WORKLOAD in served,
-            priority_classes=frozenset(self.priorities.names),
+            priority_classes=self.priorities.names,
+            default_priority=self.priorities.default,
             pod_monitors=self._is_known(Kind.POD_MONITOR),
             resource_claims=self._is_known(Kind.RESOURCE_CLAIM),
             compute_domains=self._is_known(Kind.COMPUTE_DOMAIN),

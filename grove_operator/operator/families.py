@@ -42,6 +42,7 @@ class Known:
     updated_groups: int = 0
     stale: int = 0
     outdated: int = 0
+    older_priority: int = 0
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
@@ -61,7 +62,7 @@ class Known:
             self.looked.clear()
             self.counted = False
             self.available = self.updated = self.updated_cliques = 0
-            self.updated_groups = self.stale = self.outdated = 0
+            self.updated_groups = self.stale = self.outdated = self.older_priority = 0
         self.identity = identity
         try:
             self.blueprint = build_blueprint(_read(record), self.default_scheduler)
@@ -111,6 +112,7 @@ class Known:
         self.updated_groups += sign * summary.updated_groups
         self.stale += sign * summary.stale
         self.outdated += sign * summary.outdated
+        self.older_priority += sign * summary.older_priority
 
     def picture(self, children: Mapping[Kind, Mapping[str, Child]]) -> SetSnapshot:
         """The set as a whole; `children` are the objects that belong to no replica."""
@@ -123,6 +125,7 @@ class Known:
             self.updated_groups,
             self.stale,
             self.outdated,
+            self.older_priority,
             self.troubled,
             self.blocked,
         )

@@ -67,7 +67,7 @@ class TopologyKeeper:
     def offer(self) -> TopologyOffer:
         """For planning: the levels of all bindings."""
         if not self.enabled:
-            return TopologyOffer()
+            return TopologyOffer(affinity=self._settings.affinity)
         levels = {name: levels_of(item) for name, item in self.bindings.records.items()}
         return TopologyOffer(enabled=True, affinity=self._settings.affinity, bindings=levels)
 

@@ -27,7 +27,7 @@ from grove_operator.plan.actions import (
     missing,
 )
 from grove_operator.plan.context import ReplicaContext
-from grove_operator.plan.nativegroups import NativePlanner
+from grove_operator.plan.nativegroups import NativePlanner, Wanted
 from grove_operator.plan.removal import remove_unexpected
 from grove_operator.plan.schedulergroups import (
     awaits_scheduler_group,
@@ -38,7 +38,24 @@ from grove_operator.policy.availability import CliqueCounts, count_gang
 from grove_operator.policy.gating import may_ungate, needs_gate
 from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
 from grove_operator.scheduling.affinity import Neighbours
-from grove_operator.scheduling.native import gang_priority, pod_group_of
+from grove_operator.scheduling.native import pod_group_of
+
+
+@dataclass(frozen=True, slots=True)
+class GangPods:
+    """What the pods of one gang are planned from. `placements` are by PodClique."""
+
+    gang: GangSlot
+    placements: Mapping[str, Placement]
+    packing: GangPacking | None
+    base_scheduled: bool
+    groups: Wanted | None
+    """The scheduler's own groups, where the stock one has them."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether new pods would join groups that are about to go."""
+        return self.groups is not None and self.groups.stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +67,8 @@ class GangPlanner:
     counts: Mapping[str, CliqueCounts]
     held: set[str] = field(default_factory=set)
     """Filled by `plan`: gangs that run, and therefore keep an older topology constraint."""
+    older_priority: set[str] = field(default_factory=set)
+    """The same of an older priority class."""
 
     @property
     def removals(self) -> dict[str, str]:
@@ -75,14 +94,17 @@ class GangPlanner:
             base_scheduled = self._base_scheduled(gang)
             packing = pack_gang(context.blueprint.packing, gang, context.capabilities.topology)
             yield from self._plan_gang(gang, placements, packing)
-            yield from self._plan_pods(gang, placements, packing, base_scheduled=base_scheduled)
-            if context.native:
-                native = NativePlanner(context, seen, self.counts, gang, packing)
-                wanted = native.wanted()
+            native = NativePlanner(context, seen, self.counts, gang, packing)
+            wanted = native.wanted() if context.native else None
+            plan = GangPods(gang, placements, packing, base_scheduled, wanted)
+            yield from self._plan_pods(plan)
+            if wanted is not None:
                 groups |= native.keeps
                 composites |= wanted.composites
                 if wanted.held:
                     self.held.add(gang.name)
+                if wanted.older_priority:
+                    self.older_priority.add(gang.name)
                 if base_scheduled:  # else it is not to be shown to the scheduler yet
                     yield from native.plan(wanted)
         expected = {gang.name for gang in context.slots.gangs}
@@ -153,26 +175,20 @@ class GangPlanner:
         owners = (self.context.cliques[slot.name].meta.uid, self.context.blueprint.uid)
         return group.meta.deleting or group.meta.owner_uid not in owners
 
-    def _plan_pods(
-        self,
-        gang: GangSlot,
-        placements: Mapping[str, Placement],
-        packing: GangPacking | None,
-        *,
-        base_scheduled: bool,
-    ) -> Iterator[Action]:
+    def _plan_pods(self, plan: GangPods) -> Iterator[Action]:
+        gang, placements = plan.gang, plan.placements
         gated = any(pod.gates for slot in gang.cliques for pod in placements[slot.name].keep)
         held = gated and awaits_scheduler_group(self.context, self.seen, gang)
         listed = _listed(self.seen.gangs.get(gang.name)) if gated and not held else set()
         for slot in gang.cliques:
             placement = placements[slot.name]
             owner = Owner(Kind.CLIQUE, slot.name)
-            held_back = slot.name in self.context.order.blocked
+            held_back = slot.name in self.context.order.blocked or plan.is_stale
             new_pods = placement.create
             if held_back or self._awaits_group(slot, placement):
                 new_pods = ()
             if new_pods:
-                template = self._template(slot, packing, base_scheduled=base_scheduled)
+                template = self._template(slot, plan)
             for new in new_pods:
                 body = template.build(new.index, new.name, self._notes(slot, new))
                 yield Create(Rank.POD, Kind.POD, new.name, body, owner)
@@ -180,7 +196,7 @@ class GangPlanner:
                 yield self._remove(pod)
             for pod in placement.keep:
                 yield from self._mend_pod(slot, pod)
-                if may_ungate(pod, slot, listed, base_scheduled=base_scheduled):
+                if may_ungate(pod, slot, listed, base_scheduled=plan.base_scheduled):
                     yield _ungate(pod)
 
     def _remove(self, pod: Pod) -> Delete:
@@ -200,38 +216,28 @@ class GangPlanner:
             notes[labels.TRIES] = str(tries)
         return notes
 
-    def _template(
-        self, slot: CliqueSlot, packing: GangPacking | None, *, base_scheduled: bool
-    ) -> PodTemplate:
-        context, native = self.context, self.context.native
+    def _template(self, slot: CliqueSlot, plan: GangPods) -> PodTemplate:
+        context = self.context
         prepared = context.backend.prepare_pod(slot)
         placement = dict(prepared.spec)
         wanted = Neighbours(context.blueprint, slot, context.index, context.capabilities)
-        if affinity := wanted.affinity(packing):
+        if affinity := wanted.affinity(plan.packing):
             placement["affinity"] = affinity
-        if native:
-            placement |= self._priority(slot, context.backend.group_of(slot))
+        if plan.groups is not None:
+            own = slot.blueprint.spec["podSpec"].get("priorityClassName") or ""
+            if plan.groups.priority != own:
+                placement["priorityClassName"] = plan.groups.priority
         return PodTemplate(
             blueprint=self.context.blueprint,
             slot=slot,
             replica=self.context.index,
-            gated=needs_gate(slot, native_gang=native, base_scheduled=base_scheduled),
+            gated=needs_gate(slot, native_gang=context.native, base_scheduled=plan.base_scheduled),
             placement=placement,
             labels=prepared.labels,
             annotations=prepared.annotations,
             needs=self.context.order.needs.get(slot.name, ()),
             waiter_image=self.context.capabilities.waiter_image,
         )
-
-    def _priority(self, slot: CliqueSlot, group: str) -> dict[str, Any]:
-        """The priority of the group that there is, which cannot be changed, or that will be."""
-        existing = self.seen.pod_groups.get(group)
-        if existing is not None:
-            wanted = existing.body.get("spec", {}).get("priorityClassName") or ""
-        else:
-            wanted = gang_priority(self.context.blueprint, self.context.capabilities)
-        own = slot.blueprint.spec["podSpec"].get("priorityClassName") or ""
-        return {"priorityClassName": wanted} if wanted != own else {}
 
     def _base_scheduled(self, gang: GangSlot) -> bool:
         """Whether the gang that this one waits for is placed; a base gang waits for none."""

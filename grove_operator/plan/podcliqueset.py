@@ -19,6 +19,7 @@ from grove_operator.plan.blocking import set_blocked
 from grove_operator.plan.claims import plan_set_claims
 from grove_operator.plan.foundation import keep_children, plan_children
 from grove_operator.plan.motion import is_updating
+from grove_operator.plan.nativegroups import held_priorities
 from grove_operator.plan.obstacles import device_condition, device_events, set_obstacles
 from grove_operator.plan.revisions import plan_revisions
 from grove_operator.plan.rollout import Rollout, plan_rollout
@@ -42,6 +43,7 @@ MAX_ERRORS: Final = 5
 _OWNED = TOPOLOGY_CONDITIONS | {
     c.SPEC_ACCEPTED,
     c.GANG_GUARANTEE,
+    c.GANG_PRIORITY_HELD,
     c.POD_MONITORED,
     c.GANG_BLOCKED,
     c.START_ORDER_UNAVAILABLE,
@@ -235,6 +237,7 @@ def _status(
             [
                 *topology_conditions(blueprint, facts.capabilities, seen.outdated),
                 *_conditions(blueprint, facts),
+                *held_priorities(seen.older_priority),
                 *set_blocked(seen),
             ],
             now=facts.now,

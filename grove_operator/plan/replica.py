@@ -81,7 +81,7 @@ def plan_replica(
     urgent = tuple(patch for patch in patches if patch.name in movement.urgent)
     summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
     summary = tell_obstacle(summary, context, seen)
-    summary = replace(summary, outdated=len(gangs.held))
+    summary = replace(summary, outdated=len(gangs.held), older_priority=len(gangs.older_priority))
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=urgent or patches,
@@ -108,7 +108,9 @@ def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCo
         if slot is not None:
             pods = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
             newest = Newest(slot.blueprint.pod_hash, slot.instance)
-            counts[name] = count_pods(pods, clique.replicas, slot.blueprint.min_available, newest)
+            group = context.backend.group_of(slot) if context.native else ""
+            minimum = slot.blueprint.min_available
+            counts[name] = count_pods(pods, clique.replicas, minimum, newest, group)
     return counts
 
 

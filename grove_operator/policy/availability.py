@@ -26,7 +26,7 @@ class CliqueCounts:
     unready: int
     verdict: str
     outside: int = 0
-    """Placed pods that belong to no PodGroup."""
+    """Placed pods that are not in the PodGroup that new ones join: in another, or in none."""
     ended: int = 0
     """Pods that failed or succeeded and have yet to be replaced."""
     unready_pod: Pod | None = None
@@ -75,7 +75,10 @@ class Newest:
         )
 
 
-def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, newest: Newest) -> CliqueCounts:
+def count_pods(
+    pods: Iterable[Pod], wanted: int, minimum: int, newest: Newest, group: str = ""
+) -> CliqueCounts:
+    """`group` is the PodGroup that new pods join; empty where there is none."""
     total = scheduled = ready = updated = gated = failing = unready = outside = ended = 0
     verdict, lagging = "", None
     for pod in pods:
@@ -93,7 +96,7 @@ def count_pods(pods: Iterable[Pod], wanted: int, minimum: int, newest: Newest) -
             verdict = verdict or pod.verdict
             continue
         scheduled += 1
-        outside += not pod.group
+        outside += pod.group != group
         if pod.ready:
             ready += 1
         elif pod.failing:

@@ -42,6 +42,8 @@ class Capabilities:
     workloads: bool = False
     priority_classes: frozenset[str] | None = None
     """Names of the classes that exist; None when not known."""
+    default_priority: str = ""
+    """The class of what names none; empty if there is none."""
     pod_monitors: bool = False
     """Whether PodMonitors are served and may be read."""
     waiter_image: str = ""
@@ -83,7 +85,7 @@ def gang_minimum(slot: CliqueSlot, replicas: int, outside: int = 0) -> int:
     """Pods of the clique that must be placed together.
 
     A clique scaled below its minimum lowers it, and so does a pod that was placed `outside` the
-    group, before the cluster had groups: nothing could ever be placed otherwise.
+    group, before the cluster had such groups: nothing could ever be placed otherwise.
     """
     members = replicas - outside
     return max(1, min(slot.blueprint.min_available, replicas) - outside) if members > 0 else 0
@@ -93,7 +95,8 @@ def gang_priority(blueprint: SetBlueprint, capabilities: Capabilities) -> str:
     """The PriorityClass of groups and of their pods; empty for none.
 
     The scheduler places no group with pods of another priority: the set's class counts, else the
-    first that a clique's pods name. One that does not exist would be refused.
+    first that a clique's pods name, else the cluster's default, which the API server would fill in.
+    One that does not exist would be refused.
     """
     known = capabilities.priority_classes
     named = (
@@ -101,7 +104,8 @@ def gang_priority(blueprint: SetBlueprint, capabilities: Capabilities) -> str:
         for clique in blueprint.by_name.values()
     )
     asked = (name for name in (blueprint.priority_class, *named) if name)
-    return next((name for name in asked if known is None or name in known), "")
+    found = (name for name in asked if known is None or name in known)
+    return next(found, capabilities.default_priority)
 
 
 def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
@@ -112,36 +116,27 @@ def pod_group_of(slot: CliqueSlot, capabilities: Capabilities) -> str:
 def build_native_gang(
     blueprint: SetBlueprint,
     tree: Tree,
-    replicas: Mapping[str, int],
+    minimums: Mapping[str, int],
     capabilities: Capabilities,
     replica: int,
-    outside: Mapping[str, int] | None = None,
+    priority: str,
 ) -> NativeGang:
     """The groups of a gang.
 
-    `replicas` are the live counts of its PodCliques, `outside` how many
-    pods of each were placed before there were groups.
-
-    A clique at zero has no group and does not count.
+    `minimums` are by PodClique (see `gang_minimum`), `priority` is the PriorityClass of all. A
+    clique at zero has no group and does not count.
     """
-    placed_before = outside or {}
-    counts = {
-        leaf.slot.name: gang_minimum(
-            leaf.slot, replicas.get(leaf.slot.name, 0), placed_before.get(leaf.slot.name, 0)
-        )
-        for leaf in tree.leaves
-    }
-    present = [leaf for leaf in tree.leaves if counts[leaf.slot.name] > 0]
+    present = [leaf for leaf in tree.leaves if minimums.get(leaf.slot.name, 0) > 0]
     if not present:
         return NativeGang((), ())
-    priority = gang_priority(blueprint, capabilities)
     builder = _Builder(blueprint, tree, priority, replica)
     if not capabilities.composite_groups:
-        return NativeGang((), (builder.whole_gang(sum(counts.values())),))
+        total = sum(minimums[leaf.slot.name] for leaf in present)
+        return NativeGang((), (builder.whole_gang(total),))
     members = tree.children(leaf.slot.name for leaf in present)
     return NativeGang(
         tuple(builder.composite(it, members[it.name]) for it in tree.branches if members[it.name]),
-        tuple(builder.pod_group(leaf, counts[leaf.slot.name]) for leaf in present),
+        tuple(builder.pod_group(leaf, minimums[leaf.slot.name]) for leaf in present),
     )
 
 

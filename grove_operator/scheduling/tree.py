@@ -164,12 +164,19 @@ def parent_of(body: Mapping[str, Any]) -> str:
     return str(body.get("spec", {}).get("parentCompositePodGroupName") or "")
 
 
-def is_like(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an existing group is under the parent, and has the key, that the wanted one has.
+def priority_of(body: Mapping[str, Any]) -> str:
+    """The PriorityClass of a PodGroup or CompositePodGroup."""
+    return str(body.get("spec", {}).get("priorityClassName") or "")
 
-    Neither can be changed.
-    """
+
+def is_placed_like(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an existing group is under the parent, and has the key, that the wanted one has."""
     return topology_key(body) == topology_key(wanted) and parent_of(body) == parent_of(wanted)
+
+
+def is_like(body: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an existing group agrees with the wanted one in all that cannot be changed."""
+    return is_placed_like(body, wanted) and priority_of(body) == priority_of(wanted)
 
 
 def as_found(tree: Tree, groups: Mapping[str, Child], composites: Mapping[str, Child]) -> Tree:

@@ -80,7 +80,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
                 f'{CLIQUES}[0].name: Invalid value: "{"a" * 10}": hostname '
                 f'"{"t" * 25}-1999999999-{"g" * 10}-99-{"a" * 10}-10" would have 64 characters, '
                 "at most 63 are possible"
-            )
+            ),
         ],
     ),
     "no copies": (

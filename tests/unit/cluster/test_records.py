@@ -10,7 +10,6 @@ from grove_operator.cluster.records import (
     decode_child,
     decode_clique,
     decode_group,
-    decode_name,
     decode_pod,
     decode_scheduler_group,
 )
@@ -175,10 +174,6 @@ def test_of_what_a_scheduler_says_neither_time_nor_number_of_tries_counts() -> N
     kept = {key: said[key] for key in ("type", "nodePool", "status")}
     reasons = [{"reason": "Unschedulable", "message": "no GPUs"}]
     assert record.status == {"schedulingConditions": [kept | {"reasons": reasons}]}
-
-
-def test_a_name() -> None:
-    assert decode_name(b'{"metadata":{"name":"high"},"value":7}') == "high"
 
 
 def test_every_kind_of_a_set_has_a_decoder_but_the_one_that_is_never_read() -> None:

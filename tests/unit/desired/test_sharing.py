@@ -113,6 +113,8 @@ def test_a_plain_set_asks_for_nothing() -> None:
 
 
 ALL, EACH = entry(), entry(scope="PerReplica")
+MINE = {"resourceClaims": [{"name": "x", "resourceClaimName": "mine"}]}
+YOURS = {"resourceClaims": [{"name": "x", "resourceClaimName": "yours"}]}
 SPANS: dict[str, tuple[SetBuilder, bool]] = {
     "nothing": (fleet(), False),
     "the whole set": (fleet(ALL), True),
@@ -137,6 +139,20 @@ SPANS: dict[str, tuple[SetBuilder, bool]] = {
         .with_clique("oar")
         .with_group("crew", "oar", replicas=2, min_available=2, resourceSharing=[ALL]),
         True,
+    ),
+    "a claim of the user's that two cliques name": (
+        a_set().with_clique("a", pod_spec=MINE).with_clique("b", pod_spec=MINE),
+        True,
+    ),
+    "a claim of the user's that two replicas of a group name": (
+        a_set()
+        .with_clique("oar", pod_spec=MINE)
+        .with_group("crew", "oar", replicas=2, min_available=2),
+        True,
+    ),
+    "two claims of the user's": (
+        a_set().with_clique("a", 3, pod_spec=MINE).with_clique("b", pod_spec=YOURS),
+        False,
     ),
     "replicas of a group that are gangs of their own": (
         a_set(template=OWN)

@@ -8,6 +8,8 @@ from grove_operator.scheduling.native import (
     Capabilities,
     NativeGang,
     build_native_gang,
+    gang_minimum,
+    gang_priority,
     pod_group_of,
     verdict,
 )
@@ -20,9 +22,13 @@ def native(
     builder: SetBuilder, gang: int = 0, offered: Capabilities = NATIVE, **live: int
 ) -> NativeGang:
     slots = builder.slots().gangs[gang]
-    counts = {slot.name: slot.blueprint.replicas for slot in slots.cliques}
-    counts |= {f"tide-0-{name.replace('_', '-')}": count for name, count in live.items()}
-    return build_native_gang(builder.blueprint(), lay_out(slots), counts, offered, 0)
+    scaled = {f"tide-0-{name.replace('_', '-')}": count for name, count in live.items()}
+    least = {
+        slot.name: gang_minimum(slot, scaled.get(slot.name, slot.blueprint.replicas))
+        for slot in slots.cliques
+    }
+    priority = gang_priority(builder.blueprint(), offered)
+    return build_native_gang(builder.blueprint(), lay_out(slots), least, offered, 0, priority)
 
 
 def minimums(gang: NativeGang) -> dict[str, int]:

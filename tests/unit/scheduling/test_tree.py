@@ -169,7 +169,7 @@ ALL = constrained(packed("zone"), packed("rack"), packed("host"))
 def test_minimums_count_groups_and_only_those_that_have_pods() -> None:
     counts = {slot.name: 1 for slot in ALL.slots().gangs[0].cliques}
     gone = {"tide-0-crew-1-lead": 0, "tide-0-crew-1-oar": 0, "tide-0-crew-0-oar": 0}
-    native = build_native_gang(ALL.blueprint(), tree(ALL), counts | gone, OFFERED, 0)
+    native = build_native_gang(ALL.blueprint(), tree(ALL), counts | gone, OFFERED, 0, "")
     least = {
         body["metadata"]["name"]: body["spec"]["schedulingPolicy"]["gang"]["minGroupCount"]
         for body in native.composites
@@ -180,7 +180,7 @@ def test_minimums_count_groups_and_only_those_that_have_pods() -> None:
 
 def test_without_composites_the_gang_has_the_level_of_all_of_it() -> None:
     counts = {slot.name: 1 for slot in ALL.slots().gangs[0].cliques}
-    native = build_native_gang(ALL.blueprint(), tree(ALL), counts, SUMS, 0)
+    native = build_native_gang(ALL.blueprint(), tree(ALL), counts, SUMS, 0, "")
     [group] = native.pod_groups
     assert group["spec"]["schedulingConstraints"] == {"topology": [{"key": "k/zone"}]}
 
