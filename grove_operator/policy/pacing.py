@@ -52,5 +52,8 @@ def status_delay(
     if moving:
         patience = max(patience, pace.moving)
     if patience > pace.longest and not settled:
-        return changes.first + patience - changes.now
+        left = changes.first + patience - changes.now
+        # The time creeps on with the latency: it must not have a thousand replicas looked at all
+        # the time.
+        return max(left, pace.longest) if left > 0 else left
     return min(changes.last + pace.quiet, changes.first + patience) - changes.now
