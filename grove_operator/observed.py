@@ -84,6 +84,13 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str = ""
 
 
+class Departed(NamedTuple):
+    """A pod that is gone."""
+
+    uid: str
+    name: str
+
+
 class Taint(NamedTuple):
     key: str
     value: str
@@ -173,8 +180,8 @@ class ReplicaSnapshot:
     volcano_groups: Mapping[str, Child] = field(default_factory=dict)
     set_status: Mapping[str, Any] = field(default_factory=dict)
     """The stored status of the set: whose turn it is in an update."""
-    departed: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    """By PodClique and pod index: UID of the last pod that held the index and is gone."""
+    departed: Mapping[str, Mapping[int, Departed]] = field(default_factory=dict)
+    """By PodClique and pod index: the last pod that held the index and is gone."""
     surroundings: Surroundings = Surroundings()
 
     def children(self, kind: Kind) -> Mapping[str, Clique | ScalingGroup | Child]:

@@ -15,7 +15,16 @@ from msgspec.structs import replace
 
 from grove_operator.api import labels
 from grove_operator.api.names import replica_of
-from grove_operator.observed import Child, Clique, Kind, Pod, Record, ReplicaSnapshot, ScalingGroup
+from grove_operator.observed import (
+    Child,
+    Clique,
+    Departed,
+    Kind,
+    Pod,
+    Record,
+    ReplicaSnapshot,
+    ScalingGroup,
+)
 from grove_operator.policy.placement import pod_index
 
 _TOMBSTONES: Final = 50_000
@@ -83,7 +92,7 @@ class _Files:
 
     children: dict[Kind, dict[str, Record]] = field(default_factory=dict)
     pods: dict[str, dict[str, Pod]] = field(default_factory=dict)
-    departed: dict[str, dict[int, str]] = field(default_factory=dict)
+    departed: dict[str, dict[int, Departed]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -242,7 +251,8 @@ class Store:
                 del files.pods[clique]
             index = pod_index(record)
             if gone and index is not None:
-                files.departed.setdefault(clique, {})[index] = record.meta.uid
+                departed = Departed(record.meta.uid, record.meta.name)
+                files.departed.setdefault(clique, {})[index] = departed
         else:
             del files.children[kind][name]
             if kind is Kind.CLIQUE and gone:

@@ -2,10 +2,12 @@
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from grove_operator.api import labels, names
-from grove_operator.observed import Pod
+from grove_operator.observed import Departed, Pod
 
+NOBODY: Final = Departed("", "")
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
@@ -14,7 +16,7 @@ class NewPod:
     index: int
     name: str
     replaces: str = ""
-    """Name of the pod whose index it takes over, if that is being removed."""
+    """Name of the pod whose index it takes over, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,14 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class CliqueState:
-    """What the decision depends on. `departed` maps an index to the UID of its last, gone pod."""
+    """What the decision depends on. `departed` maps an index to its last pod, which is gone."""
 
     name: str
     uid: str
     replicas: int
     template_hash: str
     pods: Sequence[Pod]
-    departed: Mapping[int, str]
+    departed: Mapping[int, Departed]
     removed: Container[str] = ()
     """UIDs of pods that something else has decided against; each is replaced at once."""
 
@@ -103,18 +105,18 @@ def _victim_order(pod: Pod, template_hash: str) -> tuple[object, ...]:
 
 def _new_pods(state: CliqueState, used: set[int | None], count: int) -> tuple[NewPod, ...]:
     taken = {pod.meta.name for pod in state.pods}
-    last: dict[int, str] = dict(state.departed)
-    replaced: dict[int, str] = {}
+    last: dict[int, Departed] = dict(state.departed)
     for pod in sorted(state.pods, key=_age):
         index = pod_index(pod)
         if index is not None and (pod.meta.deleting or pod.meta.uid in state.removed):
-            last[index], replaced[index] = pod.meta.uid, pod.meta.name
+            last[index] = Departed(pod.meta.uid, pod.meta.name)
     result: list[NewPod] = []
     index = 0
     while len(result) < count:
         if index not in used:
-            name = _free_name(state, index, last.get(index, ""), taken)
-            result.append(NewPod(index, name, replaced.get(index, "")))
+            before = last.get(index, NOBODY)
+            name = _free_name(state, index, before.uid, taken)
+            result.append(NewPod(index, name, before.name))
         index += 1
     return tuple(result)
 

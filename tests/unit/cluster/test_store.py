@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from grove_operator.api import labels
 from grove_operator.cluster.store import WHOLE_SET, Family, KindSink, Place, Source, Store
-from grove_operator.observed import Child, Kind, Pod, Record
+from grove_operator.observed import Child, Departed, Kind, Pod, Record
 from tests.support.builders import a_meta
 
 TIDE = Family("harbor", "tide")
@@ -187,7 +187,7 @@ def test_a_pod_that_ends_leaves_its_uid_under_its_index(cache: Listening) -> Non
     cache.store.upsert(Kind.CLIQUE, a_service(1))
     cache.store.upsert(Kind.POD, a_filed_pod(5, "u1", 3))
     cache.store.forget(Kind.POD, "harbor", "tide-0-w-3", "u1")
-    assert cache.store.snapshot(TIDE, 0).departed == {"tide-0-w": {3: "u1"}}
+    assert cache.store.snapshot(TIDE, 0).departed == {"tide-0-w": {3: Departed("u1", "tide-0-w-3")}}
 
 
 @pytest.mark.parametrize(

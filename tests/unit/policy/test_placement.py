@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from grove_operator.api import labels, names
-from grove_operator.observed import Pod
+from grove_operator.observed import Departed, Pod
 from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
 from tests.support.builders import a_pod, a_waiting_pod
 
 
-def decide(*pods: Pod, replicas: int, departed: dict[int, str] | None = None) -> Placement:
+GONE = Departed("old", "pod-of-old")
+
+
+def decide(*pods: Pod, replicas: int, departed: dict[int, Departed] | None = None) -> Placement:
     return place(CliqueState("tide-0-w", "clique-uid", replicas, "new", pods, departed or {}))
 
 
@@ -48,13 +51,13 @@ def test_a_replacement_is_named_after_the_pod_that_is_being_deleted() -> None:
 
 
 def test_a_replacement_is_named_after_the_pod_that_is_gone() -> None:
-    [new] = decide(replicas=1, departed={0: "old"}).create
+    [new] = decide(replicas=1, departed={0: GONE}).create
     assert new.name == first_name(0, "old")
 
 
 def test_the_name_does_not_change_when_the_old_pod_has_finally_gone() -> None:
     leaving = decide(a_pod(0, first_name(0), uid="old", deleting=True), replicas=1)
-    left = decide(replicas=1, departed={0: "old"})
+    left = decide(replicas=1, departed={0: GONE})
     assert leaving.names == left.names
 
 
