@@ -10,7 +10,6 @@ from grove_operator.observed import Departed, Pod
 from grove_operator.policy.placement import CliqueState, NewPod, Placement, place, pod_index
 from tests.support.builders import a_pod, a_waiting_pod
 
-
 GONE = Departed("old", "pod-of-old")
 
 
