@@ -180,6 +180,8 @@ class ReplicaSnapshot:
     volcano_groups: Mapping[str, Child] = field(default_factory=dict)
     set_status: Mapping[str, Any] = field(default_factory=dict)
     """The stored status of the set: whose turn it is in an update."""
+    is_next: bool = False
+    """Whether the turn of this replica is being stored now."""
     departed: Mapping[str, Mapping[int, Departed]] = field(default_factory=dict)
     """By PodClique and pod index: the last pod that held the index and is gone."""
     surroundings: Surroundings = Surroundings()

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -86,6 +86,9 @@ class Report:
     stale: bool = False
 
 
+_STATUSES_AT_ONCE: Final = 3
+
+
 class Applier:
     def __init__(self, api: Api, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -108,10 +111,15 @@ class Applier:
                 break
         return report
 
-    async def write_statuses(self, namespace: str, patches: Iterable[StatusPatch]) -> Report:
+    async def write_statuses(
+        self, namespace: str, patches: Sequence[StatusPatch], *, hurry: bool = False
+    ) -> Report:
+        """A few at a time, unless in a `hurry`: a burst would hold up whoever waits for a step."""
         report = Report()
-        tasks = [self._status(namespace, patch, report) for patch in patches]
-        await asyncio.gather(*tasks)
+        width = max(1, len(patches) if hurry else _STATUSES_AT_ONCE)
+        for start in range(0, len(patches), width):
+            batch = patches[start : start + width]
+            await asyncio.gather(*(self._status(namespace, patch, report) for patch in batch))
         return report
 
     async def _run(

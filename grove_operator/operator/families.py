@@ -43,6 +43,8 @@ class Known:
     stale: int = 0
     outdated: int = 0
     older_priority: int = 0
+    next_turn: int | None = None
+    """The replica whose turn in an update is being stored."""
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)

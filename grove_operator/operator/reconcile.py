@@ -113,7 +113,7 @@ class Reconciler:
             plan = self._plan_set(key, known)
         if not known.has_counted(self.store.replicas, family):
             # A new process would tell of nothing but zeros; the last replica's pass comes back.
-            plan = replace(plan, statuses=(), urgent=False, wake=frozenset())
+            plan = replace(plan, statuses=(), urgent=False, wake=frozenset(), hands_to=None)
         return await self._conclude(key, known, plan, report)
 
     def _note_lack(self, family: Family, known: Known) -> None:
@@ -142,7 +142,7 @@ class Reconciler:
                 break
             report, written = await asyncio.gather(
                 self.applier.apply(key.namespace, plan.actions, known.pace),
-                self.applier.write_statuses(key.namespace, beside),
+                self.applier.write_statuses(key.namespace, beside, hurry=True),
             )
             known.done.update(report.done)
             known.note_refusal(key.replica, refusal(report))
@@ -160,6 +160,7 @@ class Reconciler:
         attention = self.attention
         seen = replace(
             self._with_templates(key, known, self.store.snapshot(key.family, key.replica)),
+            is_next=known.next_turn == key.replica,
             surroundings=Surroundings(
                 attention.nodes.by_name,
                 attention.occupancy,
@@ -249,10 +250,16 @@ class Reconciler:
             tell_activity(self.recorder, self.store.the_set(key.family), known.done)
         if not plan.statuses:
             return Report()
+        if plan.hands_to is not None:
+            known.next_turn = plan.hands_to
+            self.queue.add(Key(key.namespace, key.name, plan.hands_to))
         try:
-            written = await self.applier.write_statuses(key.namespace, plan.statuses)
+            written = await self.applier.write_statuses(
+                key.namespace, plan.statuses, hurry=plan.urgent
+            )
         finally:
             self._lane.leave()
+            known.next_turn = None if key.whole else known.next_turn
         if plan.urgent:
             self.queue.add(key)  # the next step was waiting for this
         for replica in plan.wake:

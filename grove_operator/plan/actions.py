@@ -128,6 +128,8 @@ class Plan:
     """Told when the actions have been carried out."""
     wake: frozenset[int] = frozenset()
     """Replicas to look at once the statuses are stored."""
+    hands_to: int | None = None
+    """The replica whose turn in an update these statuses say it is; it may prepare meanwhile."""
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from grove_operator.plan.actions import (
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.devices import plan_devices
 from grove_operator.plan.removal import remove_unexpected
+from grove_operator.policy.turns import Turn
 
 
 def plan_foundation(context: ReplicaContext, seen: ReplicaSnapshot) -> Iterator[Action]:
@@ -165,7 +166,8 @@ def _plan_clique(
         annotations=clique_annotations(slot),
         replicas=slot.blueprint.replicas,
         finalizer=labels.CLIQUE_FINALIZER,
-        rank=Rank.CLIQUE,
+        # An update's pods are made from the set's template, so their removal need not wait.
+        rank=Rank.REMOVE if context.movement.turn is Turn.MOVE else Rank.CLIQUE,
         kind=Kind.CLIQUE,
     )
     yield from _mend_owned(existing, existing.spec, clique_spec(slot), wanted)

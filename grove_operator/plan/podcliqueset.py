@@ -94,6 +94,7 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         urgent=rollout.changed and patch is not None,
         moving=is_updating(rollout.progress),
         wake=rollout.wake,
+        hands_to=rollout.hands_to,
     )
 
 

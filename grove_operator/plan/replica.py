@@ -92,7 +92,7 @@ def plan_replica(
         settled=summary.blocked is not None
         or (not actions and movement.complete and _is_settled(context, counts)),
         urgent=bool(urgent),
-        moving=movement.turn is Turn.MOVE and not movement.complete,
+        moving=movement.turn in (Turn.MOVE, Turn.PREPARE) and not movement.complete,
         prompt=recovery.alarm,
         recheck_after=soonest(
             movement.recheck_after, recovery.recheck_after, lost.wait, statuses.blocking.wait

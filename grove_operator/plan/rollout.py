@@ -24,6 +24,8 @@ class Rollout:
     changed: bool = False
     """Whether an update began, ended, or went on to another replica."""
     wake: frozenset[int] = frozenset()
+    hands_to: int | None = None
+    """The replica that has the turn from now on, if it had not."""
 
 
 def plan_rollout(
@@ -50,6 +52,7 @@ def plan_rollout(
         _condition(blueprint, progress, seen),
         changed,
         frozenset(index for index in wake if index is not None) if changed else frozenset(),
+        None if begins or holds == before else holds,
     )
 
 

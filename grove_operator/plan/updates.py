@@ -6,8 +6,8 @@ their replica counts stay. Every step follows from what is stored: the process m
 two of them.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from grove_operator.api.times import seconds_between
@@ -47,8 +47,9 @@ def plan_movement(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts
         blueprint.generation_hash,
         seen.set_status,
         on_delete=blueprint.on_delete,
+        is_next=seen.is_next,
     )
-    if turn is Turn.HOLD and not any(item.scheduled for item in counts.values()):
+    if turn in (Turn.HOLD, Turn.PREPARE) and not any(item.scheduled for item in counts.values()):
         turn = Turn.MOVE  # nothing of it runs, so nobody misses it
     steps = _Steps(context, seen, counts)
     if turn is Turn.FREE:
@@ -57,6 +58,8 @@ def plan_movement(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts
         return steps.close(frozenset(steps.outdated()))
     if turn is Turn.ON_DELETE:
         return steps.leave_to_others()
+    if turn is Turn.PREPARE:
+        return replace(steps.move(), turn=turn, removals={}, news=())
     return steps.move()
 
 
@@ -158,7 +161,8 @@ class _Steps:
         taken = _in_hand(stored, _PODS)
         pods = self._active(clique)
         floor = Floor(clique.replicas, slot.blueprint.min_available)
-        roll = roll_pods(pods, floor, slot.blueprint.pod_hash, taken)
+        completed = _completed(stored) if taken is not None else ()
+        roll = roll_pods(pods, floor, slot.blueprint.pod_hash, taken, completed)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
         self._note(roll, taken, Kind.CLIQUE, slot.name)
         return self._clique_progress(slot, clique, roll)
@@ -274,9 +278,10 @@ class _Steps:
             return progress
         if roll.taken is not None:
             before = stored.get(selected) or {}
-            completed = list(before.get("completed") or ()) if same else []
+            # The successor of what was taken last is waited for by a new target, too.
+            completed = list(before.get("completed") or ())[0 if same else -1 :]
             last = before.get("current")
-            if same and last is not None and last != roll.taken:
+            if last is not None and last != roll.taken:
                 completed = [*completed, last][-REMEMBERED:]
             progress[selected] = {"current": roll.taken}
             if completed:
@@ -300,6 +305,10 @@ def _in_hand(progress: Mapping[str, Any] | None, selected: str) -> Any:
     if progress is None or not is_updating(progress):
         return None
     return (progress.get(selected) or {}).get("current")
+
+
+def _completed(progress: Mapping[str, Any] | None) -> Sequence[str]:
+    return ((progress or {}).get(_PODS) or {}).get("completed") or ()
 
 
 def _reason(roll: PodRoll | GroupRoll, now: str) -> tuple[str, float | None]:

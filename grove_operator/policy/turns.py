@@ -19,14 +19,26 @@ class Turn(Enum):
     """No update runs: what differs from the template follows it at once."""
     HOLD = 2
     """Others are being updated: keep the templates that run."""
+    PREPARE = 5
+    """Its turn is being written down: note what is taken first, but remove nothing yet."""
     MOVE = 3
     """It is this replica's turn."""
     ON_DELETE = 4
     """Objects follow the template at once; pods do when somebody deletes them."""
 
 
-def turn_of(replica: int, target: str, status: Mapping[str, Any], *, on_delete: bool) -> Turn:
-    """`target` is the generation hash of the set's template, `status` the set's stored one."""
+def turn_of(
+    replica: int,
+    target: str,
+    status: Mapping[str, Any],
+    *,
+    on_delete: bool,
+    is_next: bool = False,
+) -> Turn:
+    """`target` is the generation hash of the set's template, `status` the set's stored one.
+
+    `is_next` says that the set's pass is about to store that the turn is this replica's.
+    """
     if on_delete:
         return Turn.ON_DELETE
     stored = status.get("currentGenerationHash")
@@ -37,7 +49,9 @@ def turn_of(replica: int, target: str, status: Mapping[str, Any], *, on_delete: 
     progress = status.get("updateProgress")
     if not progress or progress.get("updateEndedAt"):
         return Turn.FREE
-    return Turn.MOVE if replica == holder(progress) else Turn.HOLD
+    if replica == holder(progress):
+        return Turn.MOVE
+    return Turn.PREPARE if is_next else Turn.HOLD
 
 
 def holder(progress: Mapping[str, Any] | None) -> int | None:

@@ -127,18 +127,16 @@ class Life:
             if not victims:
                 continue
             assert len(victims) == 1, self.story()
+            self._check_last(name, victims[0])
             needed = min(slot.blueprint.min_available, clique.replicas)
             enough = len(ready) > needed or len(ready) >= clique.replicas
             assert enough, f"{name} below its floor\n{self.story()}"
 
     def _check_taken(self, plan: Plan) -> None:
-        """What is chosen next is stored first; that is when the last one must have come back."""
+        """A group's next replica is chosen and stored first; then the last one must be back."""
         for status in plan.statuses:
             progress = status.body["status"].get("updateProgress") or {}
-            pod = (progress.get("readyPodsSelectedToUpdate") or {}).get("current")
             group = (progress.get("readyReplicaIndicesSelectedToUpdate") or {}).get("current")
-            if status.kind is Kind.CLIQUE and pod is not None:
-                self._check_last(status.name, pod)
             if status.kind is Kind.SCALING_GROUP and group is not None:
                 self._check_last_replica(status.name, group)
 
@@ -147,13 +145,11 @@ class Life:
         assert index is not None
         return self.world.store.snapshot(self.world.family, index)
 
-    def _check_last(self, name: str, taken: str) -> None:
+    def _check_last(self, name: str, victim: Pod) -> None:
         """The pod that took the place of the last one is ready, or was not wanted any more."""
         seen = self._seen(name)
         clique, pods, last = seen.cliques[name], _active(seen, name), self.in_hand.get(name)
-        self.in_hand[name] = next(
-            pod.meta.labels[labels.POD_INDEX] for pod in pods if pod.meta.name == taken
-        )
+        self.in_hand[name] = victim.meta.labels[labels.POD_INDEX]
         heirs = [pod for pod in pods if pod.meta.labels[labels.POD_INDEX] == last]
         fine = all(pod.ready for pod in heirs) if heirs else len(pods) >= clique.replicas
         assert last is None or fine, f"{name}: the next was taken too early\n{self.story()}"

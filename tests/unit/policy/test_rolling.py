@@ -43,21 +43,21 @@ STEPS: dict[str, tuple[list[Pod], int, int, str | None, list[str], str | None]] 
         ["old-1", "old-2"],
         None,
     ),
-    "the next waits for the successor": (
+    "the next is chosen while the successor starts": (
         [new(0, "old-0", ready=False), old(1), old(2)],
         3,
         1,
         "old-0",
         [],
-        "old-0",
+        "old-1",
     ),
-    "the next waits while the successor is still to be made": (
+    "the next is chosen while the successor is still to be made": (
         [old(1), old(2)],
         3,
         1,
         "old-0",
         [],
-        "old-0",
+        "old-1",
     ),
     "a ready successor lets the next be chosen": (
         [new(0, "old-0"), old(1), old(2)],
@@ -100,13 +100,13 @@ STEPS: dict[str, tuple[list[Pod], int, int, str | None, list[str], str | None]] 
         [],
         "old-0",
     ),
-    "without a known successor all must be ready": (
+    "without a known successor the next is chosen, too": (
         [new(0), new(1, ready=False), old(2)],
         3,
         1,
         "gone",
         [],
-        "gone",
+        "old-2",
     ),
     "without a known successor and with all ready it goes on": (
         [new(0), new(1), old(2)],
@@ -136,6 +136,52 @@ def test_a_step_for_pods(
 ) -> None:
     roll = roll_pods(pods, Floor(wanted, minimum), "new", taken)
     assert (names(roll.remove), roll.taken) == (removed, chosen)
+
+
+CHOSEN: dict[str, tuple[list[Pod], int, list[str], list[str]]] = {
+    "what was chosen waits for the successor": (
+        [new(0, "old-0", ready=False), old(1), old(2)],
+        1,
+        ["old-0"],
+        [],
+    ),
+    "what was chosen waits while the successor is still to be made": (
+        [old(1), old(2)],
+        1,
+        ["old-0"],
+        [],
+    ),
+    "a ready successor lets it go": ([new(0, "old-0"), old(1), old(2)], 1, ["old-0"], ["old-1"]),
+    "not at the floor": ([new(0, "old-0"), old(1), old(2, ready=False)], 2, ["old-0"], ["old-2"]),
+    "without a known successor all must be ready": (
+        [new(0), new(2, ready=False), old(1)],
+        1,
+        ["gone"],
+        [],
+    ),
+    "two are waited for, as the last one ended before its turn": (
+        [new(0, "old-0", ready=False), new(2, "old-2"), old(1)],
+        1,
+        ["old-0", "old-2"],
+        [],
+    ),
+    "an earlier one is not": (
+        [new(0, "old-0", ready=False), new(2, "old-2"), new(3, "old-3"), old(1)],
+        1,
+        ["old-0", "old-2", "old-3"],
+        ["old-1"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pods", "minimum", "completed", "removed"), CHOSEN.values(), ids=CHOSEN)
+def test_what_was_chosen_early(
+    pods: list[Pod], minimum: int, completed: list[str], removed: list[str]
+) -> None:
+    """It is written down while the last one's successor starts, and goes when that is ready."""
+    wanted = max(3, len(pods))
+    roll = roll_pods(pods, Floor(wanted, minimum), "new", "old-1", completed)
+    assert (names(roll.remove), roll.taken) == (removed, "old-1")
 
 
 def test_it_is_over_when_nothing_old_is_left_and_the_last_successor_is_ready() -> None:

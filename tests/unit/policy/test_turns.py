@@ -30,6 +30,12 @@ def test_turns(replica: int, status: dict[str, Any], expected: Turn) -> None:
     assert turn_of(replica, "new", status, on_delete=True) is Turn.ON_DELETE
 
 
+def test_a_turn_that_is_being_stored_is_prepared() -> None:
+    for replica, expected in ((0, Turn.PREPARE), (1, Turn.MOVE)):
+        status = running(currentlyUpdating=HELD)
+        assert turn_of(replica, "new", status, on_delete=False, is_next=True) is expected
+
+
 def test_a_turn_that_ended_is_nobodys() -> None:
     assert holder({"currentlyUpdating": [{"replicaIndex": 0, "updateEndedAt": "t"}]}) is None
     assert holder({"currentlyUpdating": HELD}) == 1
