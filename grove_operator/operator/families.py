@@ -6,7 +6,7 @@ status cost what changed, not what exists.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from grove_operator.admission.validation import essential_problems
 from grove_operator.api.labels import DEFAULT_SCHEDULER
@@ -66,9 +66,12 @@ class Known:
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = self.outdated = self.older_priority = 0
         self.identity = identity
+        before = self.blueprint
         try:
             self.blueprint = build_blueprint(_read(record), self.default_scheduler)
             self.problems = []
+            if before and before.generation_hash != self.blueprint.generation_hash:
+                self._outdate()
         except SpecError as error:
             self.blueprint, self.problems = None, error.problems
         return True
@@ -106,6 +109,14 @@ class Known:
             self.summaries[replica] = summary
             self._count(summary, 1)
         return True
+
+    def _outdate(self) -> None:
+        """Nothing is known to be at a template that has only just come."""
+        for index, summary in self.summaries.items():
+            self.summaries[index] = replace(
+                summary, updated=False, updated_cliques=0, updated_groups=0
+            )
+        self.updated = self.updated_cliques = self.updated_groups = 0
 
     def _count(self, summary: ReplicaSummary, sign: int) -> None:
         self.available += sign * summary.available

@@ -141,6 +141,8 @@ class _Steps:
             for slot in context.slots.groups
             if slot.name in context.groups
         }
+        if self.complete and not self.waiting:
+            self._note_unready()
         return Movement(
             turn=Turn.MOVE,
             held=frozenset(self.held),
@@ -295,9 +297,22 @@ class _Steps:
         if not roll.done and roll.taken != taken:
             self.urgent.add(name)
         text, wait = _reason(roll, self.context.now)
+        refused = self.seen.surroundings.refused
+        if not text and not roll.done and roll.blocker is None and refused:
+            text = f"the API server refuses what is to take its place: {refused}"
         self.recheck = soonest(self.recheck, wait)
         if text and not self.waiting:
             self.waiting = f"{kind} {name}: {text}"
+
+    def _note_unready(self) -> None:
+        """All is at the newest template, and the turn stays here until enough of it is ready."""
+        for name, counts in self.counts.items():
+            if not counts.enough_ready and counts.unready_pod is not None:
+                text, wait = _reason(PodRoll(blocker=counts.unready_pod), self.context.now)
+                self.recheck = soonest(self.recheck, wait)
+                if text:
+                    self.waiting = f"{Kind.CLIQUE} {name}: {text}"
+                    return
 
 
 def _in_hand(progress: Mapping[str, Any] | None, selected: str) -> Any:
