@@ -233,7 +233,10 @@ async def test_scaling_during_an_update_ends_right(stage: Stage, counts: tuple[i
         await stage.scale("PodClique", "front-0-web", after)
         await stage.scale("PodCliqueSet", "front", 3 if after > before else 1)
         await updated(stage, "front")
-        assert max(line.born.values()) == 1
+        # A successor that is not ready yet is the first to go when a clique is scaled in; the index
+        # that it leaves is then taken by the successor of another one.
+        twice = sum(count - 1 for count in line.born.values())
+        assert twice <= (after < before)
     assert images(stage) == {"registry.example/web:2"}
 
 
