@@ -8,8 +8,8 @@ import pytest
 
 from tests.integration.conftest import Stage
 from tests.integration.sets import Body, a_clique, a_group, a_set, conditions, has, is_available
-from tests.support.controlplane import Kube, Object
-from tests.support.follow import Followed
+from tests.support.controlplane import Kube, Object, path_of
+from tests.support.follow import Followed, is_live
 from tests.support.inventory import PLAIN, Expectation, differences
 from tests.support.operator import OperatorProcess
 from tests.support.privileges import Ledger, under_audit
@@ -139,6 +139,51 @@ async def test_the_minimum_of_a_group_follows_scaling_below_it(stage: Stage, hal
 
 
 # --- a cluster that knows no gangs
+
+
+def priorities(stage: Stage, gang: str) -> set[str]:
+    """Of the gang's groups and of its living pods."""
+    groups = [*stage.seen.of("PodGroup"), *stage.seen.of("CompositePodGroup")]
+    pods = [pod for pod in stage.seen.of("Pod") if is_live(pod)]
+    return {
+        str(item["spec"].get("priorityClassName"))
+        for item in (*groups, *pods)
+        if item["metadata"]["labels"]["grove.io/podgang"] == gang
+    }
+
+
+async def test_a_changed_priority_leaves_no_gang_with_two(
+    stage: Stage, hall: Hall, kube: Kube
+) -> None:
+    """The scheduler would place no replacement in one. The whole set's next replica is new."""
+    classes = path_of("scheduling.k8s.io/v1", "priorityclasses")
+    low, high = f"{hall.mark}-low", f"{hall.mark}-high"
+    for name, value in ((low, 10), (high, 1000)):
+        body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": value}
+        await kube.create(classes, body | {"metadata": {"name": name}})
+    hall.add_nodes(2, 4)
+    made = a_set("rank", [hall.clique("a", 2, 1), hall.clique("b")])
+    made["spec"]["template"]["priorityClassName"] = low
+    await stage.create(made)
+    await stage.seen.until(lambda: placed(stage) == 3, "it is placed")
+    before = {pod["metadata"]["uid"] for pod in stage.seen.of("Pod")}
+    await stage.edit("PodCliqueSet", "rank", {"spec": {"template": {"priorityClassName": high}}})
+    await stage.seen.until(
+        lambda: has(stage.seen.named("PodCliqueSet", "rank"), "GangPriorityHeld"), "it is told"
+    )
+    await stage.seen.until(
+        lambda: (
+            placed(stage) == 3
+            and not before & {pod["metadata"]["uid"] for pod in stage.seen.of("Pod")}
+        ),
+        "all pods are new and placed",
+    )
+    assert priorities(stage, "rank-0") == {low}
+    await stage.scale("PodCliqueSet", "rank", 2)
+    await stage.seen.until(lambda: placed(stage, "rank-1") == 3, "another replica is placed")
+    assert priorities(stage, "rank-1") == {high}
+    for name in (low, high):
+        await kube.delete(f"{classes}/{name}")
 
 
 @pytest.fixture(scope="module")
