@@ -97,25 +97,44 @@ def build_claim(
     }
 
 
+_Level = tuple[str, int, Sequence[SharedClaim]]
+"""Whose claims, which copy of it, and the claims."""
+
+
 def claims_of_pod(
     blueprint: SetBlueprint, slot: CliqueSlot, replica: int, pod_index: int
 ) -> list[str]:
     """Names of the claims that one pod uses: the set's, the group's, then its clique's."""
-    clique = slot.blueprint.name
-    levels: list[tuple[str, int, Sequence[SharedClaim]]] = [
-        (blueprint.name, replica, blueprint.claims)
-    ]
+    own = (slot.name, pod_index, slot.blueprint.claims)
+    return list(_names([*_levels_above(blueprint, slot, replica), own], slot))
+
+
+def claims_of_all_pods(blueprint: SetBlueprint, slot: CliqueSlot, replica: int) -> list[str]:
+    """Names of the claims that all pods of a PodClique use together."""
+    own = [claim for claim in slot.blueprint.claims if not claim.per_copy]
+    return list(_names([*_levels_above(blueprint, slot, replica), (slot.name, 0, own)], slot))
+
+
+def _levels_above(blueprint: SetBlueprint, slot: CliqueSlot, replica: int) -> Iterator[_Level]:
+    yield blueprint.name, replica, blueprint.claims
     if slot.group is not None:
-        levels.append((slot.group.name, slot.group_replica, slot.group.blueprint.claims))
-    levels.append((slot.name, pod_index, slot.blueprint.claims))
-    return [
-        names.copy_claim_name(owner, index, shared.template)
-        if shared.per_copy
-        else names.shared_claim_name(owner, shared.template)
-        for owner, index, claims in levels
-        for shared in claims
-        if clique in shared.cliques
-    ]
+        yield slot.group.name, slot.group_replica, slot.group.blueprint.claims
+
+
+def _names(levels: Iterable[_Level], slot: CliqueSlot) -> Iterator[str]:
+    for owner, index, claims in levels:
+        for shared in claims:
+            if slot.blueprint.name not in shared.cliques:
+                continue
+            if shared.per_copy:
+                yield names.copy_claim_name(owner, index, shared.template)
+            else:
+                yield names.shared_claim_name(owner, shared.template)
+
+
+def claim_entries(claims: Iterable[str]) -> list[dict[str, str]]:
+    """As they stand in pods and in PodGroups, where they must be the same."""
+    return [{"name": _local_name(claim), "resourceClaimName": claim} for claim in claims]
 
 
 def with_claims(pod_spec: dict[str, Any], claims: Sequence[str]) -> dict[str, Any]:
@@ -129,10 +148,7 @@ def with_claims(pod_spec: dict[str, Any], claims: Sequence[str]) -> dict[str, An
             result[field] = [claiming(container, local) for container in pod_spec[field]]
     result["resourceClaims"] = [
         *(pod_spec.get("resourceClaims") or ()),
-        *(
-            {"name": name, "resourceClaimName": claim}
-            for name, claim in zip(local, claims, strict=True)
-        ),
+        *claim_entries(claims),
     ]
     return result
 

@@ -9,12 +9,13 @@ Limits of the API: a list of templates holds at most eight, groups keep their po
 (only a PodGroup's minCount can be changed).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.desired.blueprint import SetBlueprint, replica_label
+from grove_operator.desired.claims import claim_entries, claims_of_all_pods
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
 from grove_operator.desired.packing import NO_TOPOLOGY, TopologyOffer
 from grove_operator.scheduling.profiles import NO_PROFILES, Profiles
@@ -30,6 +31,8 @@ GROUP: Final = "scheduling.k8s.io"
 POD_GROUP_API: Final = f"{GROUP}/v1beta1"
 COMPOSITE_API: Final = f"{GROUP}/v1alpha3"
 
+MAX_CLAIMS: Final = 4
+"""Claims that a PodGroup can hold."""
 SCHEDULED_CONDITION: Final = "PodGroupInitiallyScheduled"
 
 
@@ -129,7 +132,7 @@ def build_native_gang(
     present = [leaf for leaf in tree.leaves if minimums.get(leaf.slot.name, 0) > 0]
     if not present:
         return NativeGang((), ())
-    builder = _Builder(blueprint, tree, priority, replica)
+    builder = _Builder(blueprint, tree, priority, replica, capabilities.resource_claims)
     if not capabilities.composite_groups:
         total = sum(minimums[leaf.slot.name] for leaf in present)
         return NativeGang((), (builder.whole_gang(total),))
@@ -146,6 +149,8 @@ class _Builder:
     tree: Tree
     priority: str
     replica: int
+    has_claims: bool
+    """Whether there are ResourceClaims."""
 
     @property
     def gang(self) -> GangSlot:
@@ -168,6 +173,7 @@ class _Builder:
             spec["workloadRef"] = self._reference(member_template(self.gang, slot))
         elif not has_composites(self.blueprint):
             spec["workloadRef"] = self._reference(template_of(self.gang))
+        spec |= self._claims([slot])
         clique = {labels.PODCLIQUE: slot.name}
         return self._body(POD_GROUP_API, "PodGroup", slot.name, clique, keyed(spec, leaf))
 
@@ -177,8 +183,21 @@ class _Builder:
             "workloadRef": self._reference(template_of(self.gang)),
             "schedulingPolicy": {"gang": {"minCount": minimum}},
         }
+        spec |= self._claims(self.gang.cliques)
         root = Branch(self.gang.name, template_of(self.gang), self.tree.root_key)
         return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, keyed(spec, root))
+
+    def _claims(self, slots: Iterable[CliqueSlot]) -> dict[str, Any]:
+        """Claims that pods share are reserved for the group: else at most 256 pods could use one.
+
+        Where the feature gate DRAWorkloadResourceClaims is off, the server drops the field, and
+        each pod counts. Claims beyond four are reserved for pods anyway.
+        """
+        if not self.has_claims:
+            return {}
+        every = (claims_of_all_pods(self.blueprint, slot, self.replica) for slot in slots)
+        claims = list(dict.fromkeys(name for found in every for name in found))[:MAX_CLAIMS]
+        return {"resourceClaims": claim_entries(claims)} if claims else {}
 
     def _reference(self, template: str) -> dict[str, str]:
         workload = workload_of(self.blueprint, template_of(self.gang))

@@ -164,11 +164,22 @@ async def test_claims_of_all_levels(devices: Stage, operator: OperatorProcess) -
         "reef-0-crew-1-p",
     ]
     assert told(stage, "reef") == ("True", "NothingInTheWay")
+    [group] = [it for it in stage.seen.of("PodGroup") if it["metadata"]["name"] == "reef-1"]
+    shared_by_all = [item["resourceClaimName"] for item in group["spec"]["resourceClaims"]]
+    assert shared_by_all == ["reef-all-a", "reef-1-p", "reef-1-gate-all-a", "reef-1-crew-all-a"]
+    assert await holders(stage, "reef-1-p") == {("podgroups", "reef-1")}
+    assert {kind for kind, _ in await holders(stage, "reef-1-gate-0-p")} == {"pods"}
     await stage.alone()
     await stage.seen.stays_quiet(2)
     before = operator.writes()
     assert await stage.seen.stays_quiet(8) == []
     assert operator.writes() == before
+
+
+async def holders(stage: Stage, claim: str) -> set[tuple[str, str]]:
+    """For whom the scheduler has reserved it."""
+    found = await stage.kube.get(path(stage, claim))
+    return {(item["resource"], item["name"]) for item in found["status"]["reservedFor"]}
 
 
 async def test_what_is_scaled_in_takes_its_claims_along(

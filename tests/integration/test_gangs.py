@@ -15,6 +15,7 @@ from tests.support.operator import OperatorProcess
 from tests.support.privileges import Ledger, under_audit
 from tools.demo.crds import install_crds
 from tools.localcluster import LocalCluster, NodeShape
+from tools.localcluster.configuration import GANG_FEATURE_GATES
 
 
 class Hall:
@@ -191,9 +192,7 @@ def plain_cluster(
     tmp_path_factory: pytest.TempPathFactory, ledger: Ledger
 ) -> Iterator[LocalCluster]:
     """As most clusters are today: the feature gates are off."""
-    off = dict.fromkeys(
-        ("GenericWorkload", "TopologyAwareWorkloadScheduling", "CompositePodGroup"), False
-    )
+    off = dict.fromkeys(GANG_FEATURE_GATES, False)
     workdir = tmp_path_factory.mktemp("plain")
     options = under_audit(feature_gates=off)
     with LocalCluster.create("plain", workdir, options, owner_pid=os.getpid()) as cluster:

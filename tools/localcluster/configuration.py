@@ -13,7 +13,12 @@ from tools.localcluster.acquire import Binaries
 from tools.localcluster.nodes import FAKE_NODE
 from tools.localcluster.toolsets import KUBERNETES_VERSION
 
-GANG_FEATURE_GATES = ("GenericWorkload", "TopologyAwareWorkloadScheduling", "CompositePodGroup")
+GANG_FEATURE_GATES = (
+    "GenericWorkload",
+    "TopologyAwareWorkloadScheduling",
+    "CompositePodGroup",
+    "DRAWorkloadResourceClaims",
+)
 
 PORT_OPTIONS = (
     "kubeApiserverPort",
