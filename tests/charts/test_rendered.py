@@ -31,6 +31,9 @@ SWITCHED_ON: Values = {
         },
     }
 }
+WAITER = "GROVE_INIT_CONTAINER_IMAGE"
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+DIGEST = "sha256:" + "1" * 64
 ONLY_STOCK: Values = {"config": {"scheduler": {"profiles": [{"name": "default-scheduler"}]}}}
 
 
@@ -291,6 +294,48 @@ def test_a_digest_stands_behind_an_at_sign(helm: Helm) -> None:
     digest = "registry.example/grove@sha256:" + "0" * 64
     assert {container["image"] for container in spec["containers"]} == {digest}
     assert "initContainers" not in spec
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({}, f"grove-initc:{VERSION}"),
+        (
+            {"image": {"repository": "registry.example:5000/ai/operator", "tag": "2.0"}},
+            "registry.example:5000/ai/grove-initc:2.0",
+        ),
+        (GOOD["private registry, digest, own CRDs"], f"registry.example/grove-initc:{VERSION}"),
+        (
+            {
+                "image": {"repository": "registry.example/grove-operator", "tag": "2.0"},
+                "initContainer": {"image": {"repository": "mirror.example/wait", "tag": DIGEST}},
+            },
+            f"mirror.example/wait@{DIGEST}",
+        ),
+        (
+            {"deployment": {"env": [{"name": WAITER, "value": "mine"}]}},
+            "mine",
+        ),
+        (
+            {"deployment": {"env": [{"name": "GROVE_LOG_LEVEL", "value": "debug"}]}},
+            f"grove-initc:{VERSION}",
+        ),
+    ],
+    ids=[
+        "by default",
+        "beside the operator's",
+        "never with the operator's digest",
+        "named by itself",
+        "named in the environment",
+        "beside other variables",
+    ],
+)
+def test_the_waiter_comes_from_where_the_operator_does(
+    helm: Helm, values: Values, image: str
+) -> None:
+    containers = one(helm.render(values), "Deployment")["spec"]["template"]["spec"]["containers"]
+    [told] = [item["value"] for item in containers[0]["env"] if item["name"] == WAITER]
+    assert told == image
 
 
 def test_monitoring_is_made_of_the_files_that_come_with_the_chart(helm: Helm) -> None:

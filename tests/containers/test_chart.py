@@ -24,6 +24,7 @@ def installed(ground: Ground, helm: Helm) -> Iterator[Helm]:
 def test_installed_used_without_its_leader_and_taken_away(ground: Ground, installed: Helm) -> None:
     assert _replicas(ground) == 2
     _reaches_available(ground, "first")
+    _starts_in_order(ground)
     # Through the Service and with a certificate that the API server trusts.
     wrong = a_set("wrong", [a_clique("crew", replicas=1, minimum=2)])
     with pytest.raises(ClusterError, match="minAvailable"):
@@ -51,6 +52,17 @@ def _real(body: Body) -> Body:
 def _reaches_available(ground: Ground, name: str) -> None:
     ground.apply(_real(a_set(name, [a_clique("crew", replicas=2)])))
     ground.wait("jsonpath={.status.availableReplicas}=1", f"podcliqueset/{name}", patience=90)
+
+
+def _starts_in_order(ground: Ground) -> None:
+    """By the waiter's image that the chart takes from where it has the operator's."""
+    body = _real(a_set("line", [a_clique("lead"), a_clique("crew")]))
+    body["spec"]["template"]["cliqueStartupType"] = "CliqueStartupTypeInOrder"
+    ground.apply(body)
+    ground.wait("jsonpath={.status.availableReplicas}=1", "podcliqueset/line", patience=90)
+    [pod] = ground.get("pods", "-l", "grove.io/podclique=line-0-crew")["items"]
+    [waiter] = pod["spec"]["initContainers"]
+    assert waiter["image"] == ground.initc.name
 
 
 def _replicas(ground: Ground) -> int:

@@ -19,6 +19,20 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whether deployment.env names what pods with a startup order wait in. */}}
+{{- define "grove.envNamesWaiter" -}}
+{{- range .Values.deployment.env }}{{ if eq .name "GROVE_INIT_CONTAINER_IMAGE" }}yes{{ end }}{{ end -}}
+{{- end -}}
+
+{{/* The image of the waiter: by default from where the operator's own comes. */}}
+{{- define "grove.waiterImage" -}}
+{{- $own := .Values.initContainer.image -}}
+{{- $beside := regexReplaceAll "[^/]+$" .Values.image.repository "grove-initc" -}}
+{{- $tag := .Values.image.tag | default "" -}}
+{{- $image := dict "repository" ($own.repository | default $beside) "tag" ($own.tag | default (hasPrefix "sha256:" $tag | ternary "" $tag)) -}}
+{{- include "grove.image" (dict "root" . "image" $image) -}}
+{{- end -}}
+
 {{/* How the certificate is provided; cert-manager is manual to the process. */}}
 {{- define "grove.certMode" -}}
 {{- .Values.certManager.enabled | ternary "manual" .Values.config.server.webhooks.certProvisionMode -}}
