@@ -5,7 +5,7 @@ to know any rule. Used by every rule of `admission/`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -31,17 +31,6 @@ class Fault(StrEnum):
 
 
 _WITHOUT_VALUE: Final = frozenset({Fault.REQUIRED, Fault.FORBIDDEN, Fault.TOO_LONG, Fault.INTERNAL})
-REASONS: Final[Mapping[Fault, str]] = {
-    Fault.REQUIRED: "FieldValueRequired",
-    Fault.INVALID: "FieldValueInvalid",
-    Fault.DUPLICATE: "FieldValueDuplicate",
-    Fault.NOT_FOUND: "FieldValueNotFound",
-    Fault.UNSUPPORTED: "FieldValueNotSupported",
-    Fault.FORBIDDEN: "FieldValueForbidden",
-    Fault.TOO_LONG: "FieldValueTooLong",
-    Fault.INTERNAL: "InternalError",
-}
-"""The machine-readable reasons that stand in a Status's causes."""
 
 
 @dataclass(frozen=True, slots=True)

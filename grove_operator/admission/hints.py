@@ -54,8 +54,9 @@ def _no_spare_replica(submission: Submission) -> Iterator[str]:
     for path, names in ((CLIQUES, cliques), (GROUPS, groups)):
         if names:
             yield (
-                f"{path}: minAvailable equals replicas in {_listed(names)}, so there is no room "
-                "for updates or lost pods; lower it now, as it cannot be changed later"
+                f"{path}: minAvailable equals replicas in {_listed(names)}, so updates "
+                "go below it, one at a time, and any loss breaks it; lower it now, as it cannot be "
+                "changed later"
             )
 
 

@@ -21,33 +21,6 @@ from grove_operator.admission.fields import (
 )
 from grove_operator.admission.structural import Schema, below, field
 
-KEYWORDS: Final = frozenset(
-    {
-        "additionalProperties",
-        "anyOf",  # only beside x-kubernetes-int-or-string, which says the same
-        "default",
-        "description",
-        "enum",
-        "format",
-        "items",
-        "maxLength",
-        "minItems",
-        "minLength",
-        "minimum",
-        "pattern",
-        "properties",
-        "required",
-        "type",
-        "x-kubernetes-int-or-string",
-        "x-kubernetes-list-map-keys",
-        "x-kubernetes-list-type",
-        "x-kubernetes-map-type",  # about server-side apply only
-        "x-kubernetes-preserve-unknown-fields",
-        "x-kubernetes-validations",
-    }
-)
-"""Keywords of schemas that are understood here."""
-
 INT_OR_STRING: Final = "integer,string"
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)")
 _DEFAULT_FORMAT: Final = "int64"

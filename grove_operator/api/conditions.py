@@ -38,7 +38,6 @@ INITIALIZED: Final = "Initialized"
 SCHEDULED: Final = "Scheduled"
 READY: Final = "Ready"
 UNHEALTHY: Final = "Unhealthy"
-DISRUPTION_TARGET: Final = "DisruptionTarget"
 
 MAX_MESSAGE: Final = 32768
 

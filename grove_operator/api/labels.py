@@ -42,7 +42,6 @@ POD_INDEX: Final = "grove.io/podclique-pod-index"
 TEMPLATE_HASH: Final = "grove.io/pod-template-hash"
 SCHEDULER_NAME: Final = "grove.io/scheduler-name"
 
-RECONCILE_TRIGGER: Final = "grove.io/reconcile-trigger"
 TOPOLOGY_NAME: Final = "grove.io/topology-name"
 SPREAD_REPLICAS: Final = "grove.io/spread-replicas"
 """On a PodCliqueSet: the topology domain, or node label, over which its replicas are kept apart."""

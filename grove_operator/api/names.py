@@ -27,11 +27,6 @@ def group_name(set_name: str, replica: int, group: str) -> str:
     return f"{set_name}-{replica}-{group}"
 
 
-def group_replica_name(group_fqn: str, group_replica: int) -> str:
-    """One replica of a scaling group; names its topology group config."""
-    return f"{group_fqn}-{group_replica}"
-
-
 def group_clique_name(group_fqn: str, group_replica: int, clique: str) -> str:
     """PodClique inside a scaling group."""
     return f"{group_fqn}-{group_replica}-{clique}"

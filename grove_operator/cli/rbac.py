@@ -39,12 +39,8 @@ class Deployment:
         return self.webhook_account if holder is Holder.WEBHOOK else self.operator_account
 
 
-def build_rbac(deployment: Deployment) -> list[Body]:
-    """Every role and its binding, in a fixed order."""
-    return [body for role, _ in _roles(deployment) for body in (role, _bind(role, deployment))]
-
-
 def print_rbac(stream: TextIO, deployment: Deployment) -> None:
+    """Every role and its binding, in a fixed order."""
     for role, rights in _roles(deployment):
         head = {key: value for key, value in role.items() if key != "rules"}
         stream.write(f"---\n{yaml.safe_dump(head, sort_keys=False)}rules:\n")

@@ -40,7 +40,6 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 _METHODS: Final[dict[Verb, str]] = {

@@ -90,10 +90,6 @@ class WorkQueue(Generic[K]):
             self._compact()
             self._arm()
 
-    def add_after(self, key: K, seconds: float) -> None:
-        """Look again later, because something waits for time to pass."""
-        self.add(key, delay=seconds)
-
     def retry(self, key: K) -> None:
         """Look again after a failure: 0.2 s, doubled each time, up to a minute."""
         failures = self._failures.get(key, 0)

@@ -15,7 +15,6 @@ from typing import Any, Final
 from grove_operator.errors import GroveError, LostLeadershipError
 
 EXIT_OK: Final = 0
-EXIT_ARGUMENTS: Final = 1
 EXIT_CONFIGURATION: Final = 2
 EXIT_INIT: Final = 4
 EXIT_RUN: Final = 6

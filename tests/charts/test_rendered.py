@@ -1,6 +1,7 @@
 """What the chart becomes: rights, webhooks, CRDs and configuration are those of the code."""
 
 import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 
 from grove_operator.api import labels
 from grove_operator.api.rights import CERTIFICATE, LEASE, Condition, Holder, Scope, rights_of
-from grove_operator.cli.rbac import Deployment, build_rbac
+from grove_operator.cli.rbac import Deployment, print_rbac
 from grove_operator.settings import Settings, load_settings
 from grove_operator.webhook.registration import by_service, configurations, registrations
 from tests.charts.helm import NAMESPACE, Helm, HelmError, configuration, one
@@ -130,8 +131,9 @@ def granted(bodies: list[Body]) -> list[Body]:
 def test_rights_are_those_of_the_one_list(
     helm: Helm, values: Values, conditions: tuple[Condition, ...]
 ) -> None:
-    printed = build_rbac(Deployment(NAMESPACE, conditions=conditions))
-    wanted = granted(printed)
+    printed = io.StringIO()
+    print_rbac(printed, Deployment(NAMESPACE, conditions=conditions))
+    wanted = granted(list(yaml.safe_load_all(printed.getvalue())))
     wanted.append(
         {
             "kind": "ClusterRole",

@@ -18,7 +18,10 @@ from tests.unit.admission.manifest import (
 
 Body = dict[str, Any]
 CPU = {"resources": {"requests": {"cpu": "1"}}}
-SPARE = "so there is no room for updates or lost pods; lower it now, as it cannot be changed later"
+SPARE = (
+    "so updates go below it, one at a time, and any loss breaks it; "
+    "lower it now, as it cannot be changed later"
+)
 SCALER = f"{CLIQUES}[0].spec.autoScalingConfig"
 FIX = "requests none, so it cannot scale; add requests or other metrics"
 

@@ -14,7 +14,6 @@ DERIVED = {
     ),
     "a clique outside groups": (names.clique_name("tide", 1, "gate"), "tide-1-gate"),
     "a scaling group": (GROUP, "tide-0-crew"),
-    "a copy of a group": (names.group_replica_name(GROUP, 3), "tide-0-crew-3"),
     "a clique of a group": (names.group_clique_name(GROUP, 2, "oar"), "tide-0-crew-2-oar"),
     "the first gang beyond the minimum counts from 0": (
         names.scaled_gang_name(GROUP, 2, 2),

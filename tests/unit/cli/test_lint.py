@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from grove_operator.__main__ import app
 from grove_operator.admission.apiserver import JUDGED, schema_of
 from grove_operator.admission.celrules import CEL_RULES
-from grove_operator.admission.schemacheck import KEYWORDS
 from grove_operator.cli.findings import Level
 from grove_operator.cli.lint import ANY_CLUSTER, Report, lint
 from tests.integration.crd_cases import a_binding, a_set, clique_spec, edited, spec, template
@@ -301,6 +300,34 @@ def test_github_gets_commands(tmp_path: Path) -> None:
     assert command(str(path), "-o", "github").stdout == (
         f"::error file={shown},line=10,title=PodCliqueSet default/tide::{PATH}: {WORDS}\n"
     )
+
+
+KEYWORDS = frozenset(
+    {
+        "additionalProperties",
+        "anyOf",  # only beside x-kubernetes-int-or-string, which says the same
+        "default",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "maxLength",
+        "minItems",
+        "minLength",
+        "minimum",
+        "pattern",
+        "properties",
+        "required",
+        "type",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+        "x-kubernetes-map-type",  # about server-side apply only
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-validations",
+    }
+)
+"""Keywords of schemas that `schemacheck` understands."""
 
 
 def keywords(node: Any) -> set[str]:

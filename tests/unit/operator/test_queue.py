@@ -124,7 +124,7 @@ async def test_a_key_added_while_it_runs_runs_again_and_never_beside_itself(benc
 async def test_of_several_delays_the_earliest_wins(bench: Bench) -> None:
     bench.queue.add(A, delay=5)
     bench.queue.add(A, delay=2)
-    bench.queue.add_after(A, 9)
+    bench.queue.add(A, delay=9)
     bench.timers.advance(1.9)
     assert bench.queue.depth == 0
     bench.timers.advance(0.1)
@@ -133,7 +133,7 @@ async def test_of_several_delays_the_earliest_wins(bench: Bench) -> None:
 
 
 async def test_an_immediate_look_replaces_the_timer(bench: Bench) -> None:
-    bench.queue.add_after(A, 30)
+    bench.queue.add(A, delay=30)
     bench.queue.add(A)
     with bench.working():
         await bench.turn()
@@ -147,7 +147,7 @@ async def test_a_timer_set_during_a_pass_survives_it(bench: Bench) -> None:
     bench.queue.add(A)
     with bench.working():
         await bench.turn()
-        bench.queue.add_after(A, 30)
+        bench.queue.add(A, delay=30)
         await bench.end(A)
         bench.timers.advance(30)
         await bench.turn()
@@ -158,7 +158,7 @@ async def test_a_timer_that_ends_during_a_pass_means_one_more(bench: Bench) -> N
     bench.queue.add(A)
     with bench.working():
         await bench.turn()
-        bench.queue.add_after(A, 3)
+        bench.queue.add(A, delay=3)
         bench.timers.advance(5)
         assert bench.queue.depth == 0
         await bench.end(A)
