@@ -1,7 +1,7 @@
-"""The command line: run the operator, plan a manifest, write the CRDs.
+"""The command line: the processes, what needs no cluster (plan, lint), and what is made from code.
 
-Exit codes: 0 fine, 1 wrong arguments or manifest, 2 wrong configuration, 4 could not start,
-6 died while running.
+Exit codes: 0 fine, 1 a manifest or generated file is wrong, 2 wrong arguments or configuration or
+a file that cannot be read, 4 could not start, 6 died while running.
 """
 
 import sys
@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from grove_operator import __version__
 from grove_operator.api.rights import CERTIFICATE, LEASE, Condition
 from grove_operator.cli.findings import LintOutput
 from grove_operator.cli.planning import PlanOutput
-from grove_operator.errors import SpecError
 
 app = typer.Typer(
     help="Runs multi-node AI inference on Kubernetes: PodCliqueSets become gangs of pods.",
@@ -30,7 +28,6 @@ Kubeconfig = Annotated[
     str | None,
     typer.Option(help="How to reach the cluster; default: KUBECONFIG, or the pod's account."),
 ]
-_errors = Console(stderr=True, highlight=False)
 
 
 def _show_version(wanted: bool) -> None:
@@ -83,13 +80,16 @@ def registration(
     try:
         print_registration(sys.stdout, url, service, authorizer=authorizer)
     except SettingsError as error:
-        _errors.print(str(error), markup=False)
-        raise typer.Exit(1) from error
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 @app.command()
 def plan(
-    file: Annotated[str, typer.Argument(help="Manifest with PodCliqueSets; - reads stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Manifests, or directories of them; - reads stdin."),
+    ],
     output: Annotated[PlanOutput, typer.Option("--output", "-o", help="Form of the result.")] = (
         PlanOutput.TREE
     ),
@@ -107,37 +107,18 @@ def plan(
         ),
     ] = "grove-initc",
 ) -> None:
-    """Print every object that a PodCliqueSet becomes. Needs no cluster."""
-    from grove_operator.cli.planning import print_plan, read_manifest
-    from grove_operator.desired.startorder import image_reference
-    from grove_operator.scheduling.native import Capabilities
-    from grove_operator.scheduling.profiles import EVERYTHING
+    """Print every object that PodCliqueSets become. Needs no cluster.
 
-    try:
-        if file == "-":
-            manifest = read_manifest(sys.stdin, namespace)
-        else:
-            with Path(file).open(encoding="utf-8") as stream:
-                manifest = read_manifest(stream, namespace)
-    except OSError as error:
-        _errors.print(f"{file}: {error.strerror or error}")
-        raise typer.Exit(1) from error
-    except SpecError as error:
-        for problem in error.problems:
-            _errors.print(f"{file}: {problem}", markup=False)
-        raise typer.Exit(1) from error
-    offered = Capabilities(
-        native_gangs,
-        native_gangs,
-        native_gangs,
-        waiter_image=image_reference(init_container_image, __version__),
-        resource_claims=True,
-        compute_domains=True,
-        mnnvl=True,
-        topology=manifest.topology,
-        profiles=EVERYTHING,
-    )
-    print_plan(manifest.sets, offered, output, Console(highlight=False))
+    Only ControllerRevisions are left out: they repeat the set. Defaults are filled in first, as by
+    the webhook, and the cluster counts as one that has everything; topology is on if the manifests
+    hold ClusterTopologyBindings. Exits with 1, and says why, if something would be refused, is no
+    PodCliqueSet or has more pods than anybody reads, 2 if a file cannot be read.
+    """
+    from grove_operator.cli.planning import MadeUpCluster, run_plan
+    from grove_operator.desired.startorder import image_reference
+
+    waiter = image_reference(init_container_image, __version__)
+    raise typer.Exit(run_plan(files, MadeUpCluster(native_gangs, waiter), output, namespace))
 
 
 @app.command()
@@ -170,7 +151,7 @@ def lint(
     try:
         code = run_lint(files, output, config, namespace, strict=strict)
     except SettingsError as error:
-        _errors.print(str(error), markup=False)
+        typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     raise typer.Exit(code)
 
@@ -186,7 +167,7 @@ def crds(
     if check:
         differences = check_crds(directory)
         for difference in differences:
-            _errors.print(difference, markup=False)
+            typer.echo(difference, err=True)
         raise typer.Exit(1 if differences else 0)
     for path in write_crds(directory):
         typer.echo(str(path))

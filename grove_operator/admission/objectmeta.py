@@ -9,7 +9,13 @@ from typing import Any, Final
 
 from grove_operator.admission.fields import FieldError, invalid, required
 from grove_operator.admission.labelling import annotation_errors, label_errors
-from grove_operator.admission.syntax import MAX_SUBDOMAIN, is_subdomain, key_problem
+from grove_operator.admission.syntax import (
+    MAX_LABEL,
+    MAX_SUBDOMAIN,
+    is_label,
+    is_subdomain,
+    key_problem,
+)
 
 Schema = Mapping[str, Any]
 
@@ -47,6 +53,10 @@ _NAME_WORDS: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case letters, digits, '-' or '.', and "
     "start and end with a letter or digit"
 )
+_NAMESPACE_WORDS: Final = (
+    f"a lowercase RFC 1123 label must have at most {MAX_LABEL} characters, consist of lower case "
+    "letters, digits or '-', and start and end with a letter or digit"
+)
 
 
 def metadata_errors(metadata: Mapping[str, Any]) -> Iterator[FieldError]:
@@ -59,6 +69,9 @@ def metadata_errors(metadata: Mapping[str, Any]) -> Iterator[FieldError]:
         yield invalid("metadata.name", name, f"must be no more than {MAX_SUBDOMAIN} characters")
     elif not is_subdomain(name):
         yield invalid("metadata.name", name, _NAME_WORDS)
+    namespace = metadata.get("namespace", "")
+    if namespace and not is_label(namespace):
+        yield invalid("metadata.namespace", namespace, _NAMESPACE_WORDS)
     yield from label_errors("metadata.labels", metadata.get("labels", {}))
     yield from annotation_errors("metadata.annotations", metadata.get("annotations", {}))
     for finalizer in metadata.get("finalizers", ()):

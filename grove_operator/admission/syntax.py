@@ -30,6 +30,11 @@ def hostname_label_problem(text: str) -> str | None:
     return None if _LABEL.fullmatch(text) else _LABEL_WORDS
 
 
+def is_label(text: str) -> bool:
+    """What a namespace's name must be."""
+    return len(text) <= MAX_LABEL and bool(_LABEL.fullmatch(text))
+
+
 def is_subdomain(text: str) -> bool:
     """Labels with dots between them, of any length."""
     return bool(_SUBDOMAIN.fullmatch(text))

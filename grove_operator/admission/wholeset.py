@@ -40,14 +40,14 @@ def pods_bounded(submission: Submission) -> Iterator[FieldError]:
     excessive = {path: count for path, count in counts.items() if count > MOST_PODS}
     for path, count in excessive.items():
         yield invalid(path, count, f"must not be more than {MOST_PODS}")
-    pods = spec.replicas * _pods_of_replica(spec.template)
+    pods = spec.replicas * pods_of_replica(spec.template)
     if not excessive and pods > MOST_PODS:
         yield invalid(
             "spec.replicas", spec.replicas, f"makes {pods} pods, and a set may have {MOST_PODS}"
         )
 
 
-def _pods_of_replica(template: PodCliqueSetTemplate) -> int:
+def pods_of_replica(template: PodCliqueSetTemplate) -> int:
     copies = {
         name: group.replicas
         for group in template.pod_clique_scaling_groups

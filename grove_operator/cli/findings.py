@@ -47,6 +47,10 @@ class Finding:
         return f"{self.kind} {scope}{self.name}"
 
 
+def many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def print_findings(findings: Iterable[Finding], output: LintOutput, console: Console) -> None:
     match output:
         case LintOutput.TEXT:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 from rich.console import Console
 
@@ -21,8 +21,9 @@ from grove_operator.admission.topologybinding import validate_topology_binding
 from grove_operator.admission.validation import validate_podcliqueset, wanted_facts
 from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.parsing import parse, parse_podcliqueset
+from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
-from grove_operator.cli.findings import Finding, Level, LintOutput, print_findings
+from grove_operator.cli.findings import Finding, Level, LintOutput, many, print_findings
 from grove_operator.cli.manifests import Manifest, UnreadableError, read_manifests
 from grove_operator.errors import SpecError
 from grove_operator.settings import load_settings
@@ -45,6 +46,9 @@ class Report:
     """What came out. `left_out` holds the checks that need a cluster, each once."""
 
     findings: list[Finding] = field(default_factory=list)
+    sets: list[PodCliqueSet] = field(default_factory=list)
+    """As they would be stored: with all defaults. Those that have the right shape."""
+    bindings: list[ClusterTopologyBinding] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     judged: int = 0
     passed_over: int = 0
@@ -64,8 +68,8 @@ class Report:
     def summary(self) -> str:
         errors, warnings = self.count(Level.ERROR), self.count(Level.WARNING)
         return (
-            f"{_many(errors, 'error')} and {_many(warnings, 'warning')} in "
-            f"{_many(self.judged, 'object')}, {self.passed_over} of other kinds passed over"
+            f"{many(errors, 'error')} and {many(warnings, 'warning')} in "
+            f"{many(self.judged, 'object')}, {self.passed_over} of other kinds passed over"
         )
 
 
@@ -78,7 +82,7 @@ def run_lint(
     strict: bool,
 ) -> int:
     """The command: findings go to stdout, everything about the run to stderr. The exit code."""
-    report = lint(names, sys.stdin, policy_from(config), namespace)
+    report = lint(names, sys.stdin.buffer, policy_from(config), namespace)
     print_findings(report.findings, output, Console(highlight=False))
     console = Console(stderr=True, highlight=False)
     for problem in report.unreadable:
@@ -91,10 +95,6 @@ def run_lint(
     return report.exit_code(strict=strict)
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def policy_from(config: Path | None) -> Policy:
     """Of the operator's configuration file. Raises SettingsError."""
     if config is None:
@@ -105,7 +105,7 @@ def policy_from(config: Path | None) -> Policy:
     return policy_of(load_settings(config, {}))
 
 
-def lint(names: Iterable[str], stdin: TextIO, policy: Policy, namespace: str) -> Report:
+def lint(names: Iterable[str], stdin: BinaryIO, policy: Policy, namespace: str) -> Report:
     """Judge everything that the files, directories and `-` hold."""
     report = Report()
     manifests: list[Manifest] = []
@@ -117,9 +117,11 @@ def lint(names: Iterable[str], stdin: TextIO, policy: Policy, namespace: str) ->
         else:
             report.passed_over += 1
     facts = Facts(topologies=dict(_topologies(manifests)))
+    first: dict[str, Manifest] = {}
     for manifest in manifests:
         examination = _Examination(manifest, policy, facts, namespace, report)
         examination.judge()
+        examination.compare(first)
         report.findings += sorted(examination.findings, key=lambda finding: finding.line)
     report.judged = len(manifests)
     report.left_out = list(dict.fromkeys(report.left_out))
@@ -174,6 +176,17 @@ class _Examination:
         for warning in judged.warnings:
             self._add(Level.WARNING, *_path_and_words(warning))
 
+    def compare(self, first: dict[str, Manifest]) -> None:
+        """Two of one name are no more an error than a key given twice: both can be applied."""
+        if not self._metadata().get("name"):
+            return
+        name = f"{self.manifest.body.get('kind')} {self._namespace()}/{self._name()}"
+        other = first.setdefault(name, self.manifest)
+        if other is not self.manifest:
+            place = f"{other.file}:{other.line_of('')}"
+            words = f"is that of the object in {place}, too; the last one counts"
+            self._add(Level.WARNING, "metadata.name", words)
+
     def _placed(self, body: Body) -> Body:
         """With the namespace and the name that the server would give it."""
         given = body.get("metadata")
@@ -190,8 +203,11 @@ class _Examination:
 
     def _rules(self, stored: Body) -> Verdict:
         if stored["kind"] == "ClusterTopologyBinding":
-            return validate_topology_binding(parse(ClusterTopologyBinding, stored), self.policy)
+            binding = parse(ClusterTopologyBinding, stored)
+            self.report.bindings.append(binding)
+            return validate_topology_binding(binding, self.policy)
         submission = Submission(parse_podcliqueset(stored), None, self.policy, self.facts)
+        self.report.sets.append(submission.new)
         self._leave_out(_PODS, _CHANGES)
         wanted = wanted_facts(submission)
         for name in sorted(wanted.topologies - self.facts.topologies.keys()):

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final
 
 import yaml
+from typing_extensions import override
 
 Body = dict[str, Any]
 
@@ -20,10 +21,11 @@ SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 _MAX_DEPTH: Final = 200
 _MAX_VALUES: Final = 2_000_000
 """Far above what etcd takes; aliases of aliases get there with a few lines."""
+_TOO_DEEP: Final = "is nested too deeply, or refers to itself"
 
 
 class UnreadableError(Exception):
-    """A file that cannot be read, or is not YAML. The message starts with its name."""
+    """A file that cannot be read, is not YAML, or holds nothing. Its name comes first."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Manifest:
         return _nearest(self._node, path)[1]
 
 
-def read_manifests(names: Iterable[str], stdin: TextIO) -> Iterator[Manifest | UnreadableError]:
+def read_manifests(names: Iterable[str], stdin: BinaryIO) -> Iterator[Manifest | UnreadableError]:
     """What the files, directories and `-` hold. What is unreadable stops nothing else."""
     for name in names:
         try:
@@ -50,8 +52,12 @@ def read_manifests(names: Iterable[str], stdin: TextIO) -> Iterator[Manifest | U
         except UnreadableError as error:
             yield error
             continue
-        for file in files:
-            yield from _read(file, stdin)
+        found = False
+        for item in (item for file in files for item in _read(file, stdin)):
+            found = True
+            yield item
+        if not found:
+            yield UnreadableError(f"{shown_name(name)}: no object in it")
 
 
 def _files(path: Path) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _files(path: Path) -> Iterator[str]:
         if file.suffix in SUFFIXES and not _is_hidden(file.relative_to(path)) and file.is_file()
     )
     if not found:
-        raise UnreadableError(f"{path}: no *.yaml, *.yml or *.json files in it")
+        raise UnreadableError(f"{shown_name(str(path))}: no *.yaml, *.yml or *.json files in it")
     yield from map(str, found)
 
 
@@ -72,11 +78,18 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _read(file: str, stdin: TextIO) -> Iterator[Manifest | UnreadableError]:
-    shown = "<stdin>" if file == STDIN else file
+def shown_name(file: str) -> str:
+    """For people: also a name that is not text can be printed."""
+    if file == STDIN:
+        return "<stdin>"
+    return file.encode(errors="backslashreplace").decode()
+
+
+def _read(file: str, stdin: BinaryIO) -> Iterator[Manifest | UnreadableError]:
+    shown = shown_name(file)
     try:
-        text = stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8-sig")
-        yield from _manifests(shown, text)
+        content = stdin.read() if file == STDIN else Path(file).read_bytes()
+        yield from _manifests(shown, content.decode("utf-8-sig"))
     except OSError as error:
         yield UnreadableError(f"{shown}: cannot be read: {error.strerror or error}")
     except UnicodeDecodeError:
@@ -153,6 +166,20 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Composes nodes with Kubernetes' idea of what a plain word is."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML's own way
+    _depth = 0
+
+    @override
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        """Called at each node, before those in it: too many would end the process, not raise."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise _ShapeError(_TOO_DEEP)
+        super().descend_resolver(current_node, current_index)
+
+    @override
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
+        super().ascend_resolver()
 
 
 _INT: Final = r"[-+]?(0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|[1-9][0-9_]*|0)"
@@ -187,7 +214,7 @@ class _Reading:
     def _weighed(self, node: Any, path: str, depth: int) -> tuple[Any, int]:
         """The value, and how many values it is when aliases are written out."""
         if depth > _MAX_DEPTH:
-            raise _ShapeError("is nested too deeply, or refers to itself")
+            raise _ShapeError(_TOO_DEEP)
         known = self._read.get(id(node))
         if known is None:
             known = self._read[id(node)] = self._fresh(node, path, depth)

@@ -1,34 +1,41 @@
-"""`grove-operator plan`: what a manifest would become, with no cluster.
+"""`grove-operator plan`: what manifests would become, with no cluster.
 
-Reads PodCliqueSets from files, plays each through with the operator's own planners, prints the
-objects as a tree for people or as YAML or JSON for programs.
+Reads and judges them as `lint` does, plays each set through with the operator's own planners,
+prints the objects as a tree for people or as YAML or JSON for programs.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, Final
 
 import yaml
-from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 from typing_extensions import override
 
-from grove_operator.admission.validation import essential_problems
+from grove_operator.admission.wholeset import pods_of_replica
 from grove_operator.api import labels
-from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
+from grove_operator.cli.findings import Level, LintOutput, many, print_findings
+from grove_operator.cli.lint import ANY_CLUSTER, Report, lint
+from grove_operator.cli.manifests import shown_name
 from grove_operator.desired.blueprint import build_blueprint
-from grove_operator.desired.packing import Levels, TopologyOffer
-from grove_operator.errors import SpecError
+from grove_operator.desired.packing import TopologyOffer
 from grove_operator.plan.rehearse import rehearse
 from grove_operator.scheduling.native import Capabilities
+from grove_operator.scheduling.profiles import EVERYTHING
 
 Body = dict[str, Any]
+
+MOST_PODS: Final = 10_000
+"""Of one set. Nobody reads more, and it would take minutes."""
+_PIPED_WIDTH: Final = 10_000
+"""No line is broken for a program."""
 
 
 class PlanOutput(StrEnum):
@@ -38,68 +45,68 @@ class PlanOutput(StrEnum):
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a file holds of ours. With ClusterTopologyBindings, topology counts as on."""
+class MadeUpCluster:
+    """What is not the same everywhere. All else that a set can make use of is there."""
 
-    sets: list[PodCliqueSet]
-    topology: TopologyOffer
+    native_gangs: bool
+    waiter_image: str
 
-
-def read_manifest(stream: TextIO, namespace: str) -> Manifest:
-    """The PodCliqueSets and ClusterTopologyBindings of a file; others are passed over.
-
-    Raises SpecError with every problem of the first set that cannot be carried out, or when there
-    is none.
-    """
-    try:
-        documents = [item for item in yaml.safe_load_all(stream) if item is not None]
-    except yaml.YAMLError as error:
-        raise SpecError([f"not YAML: {error}"]) from error
-    sets = [_read(body, namespace) for body in documents if _is(body, "PodCliqueSet")]
-    if not sets:
-        raise SpecError(["no PodCliqueSet (apiVersion grove.io/v1alpha1) in it"])
-    bindings = dict(map(_levels, filter(_is_binding, documents)))
-    return Manifest(sets, TopologyOffer(enabled=bool(bindings), bindings=bindings))
-
-
-def read_sets(stream: TextIO, namespace: str) -> list[PodCliqueSet]:
-    """Only the sets."""
-    return read_manifest(stream, namespace).sets
+    def offers(self, bindings: Iterable[ClusterTopologyBinding]) -> Capabilities:
+        """With ClusterTopologyBindings among the manifests, topology counts as on."""
+        levels = {
+            binding.metadata.name: {level.domain: level.key for level in binding.spec.levels}
+            for binding in bindings
+        }
+        return Capabilities(
+            pod_groups=self.native_gangs,
+            composite_groups=self.native_gangs,
+            workloads=self.native_gangs,
+            pod_monitors=True,
+            waiter_image=self.waiter_image,
+            resource_claims=True,
+            compute_domains=True,
+            mnnvl=True,
+            topology=TopologyOffer(enabled=bool(levels), bindings=levels),
+            profiles=EVERYTHING,
+        )
 
 
-def _is_binding(body: object) -> bool:
-    return _is(body, "ClusterTopologyBinding")
+def run_plan(
+    names: Sequence[str], cluster: MadeUpCluster, output: PlanOutput, namespace: str
+) -> int:
+    """The command: objects go to stdout, what is wrong to stderr, and then there are no objects."""
+    report = lint(names, sys.stdin.buffer, ANY_CLUSTER, namespace)
+    errors = [finding for finding in report.findings if finding.level is Level.ERROR]
+    print_findings(errors, LintOutput.TEXT, Console(stderr=True, highlight=False))
+    obstacles = report.unreadable or ([] if errors else list(_obstacles(report, names)))
+    for obstacle in obstacles:
+        sys.stderr.write(f"{obstacle}\n")
+    if errors or obstacles:
+        return report.exit_code(strict=False) or 1
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    console = Console(highlight=False, width=width)
+    print_plan(report.sets, cluster.offers(report.bindings), output, console)
+    return 0
 
 
-def _levels(body: Body) -> tuple[str, Levels]:
-    try:
-        binding = ClusterTopologyBinding.model_validate(body)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise SpecError([f"ClusterTopologyBinding: {where}: {problem['msg']}"]) from error
-    return binding.metadata.name, {level.domain: level.key for level in binding.spec.levels}
-
-
-def _is(body: object, kind: str) -> bool:
-    return (
-        isinstance(body, Mapping)
-        and body.get("kind") == kind
-        and str(body.get("apiVersion", "")).startswith(f"{labels.GROVE_GROUP}/")
-    )
-
-
-def _read(body: Body, namespace: str) -> PodCliqueSet:
-    metadata = {"namespace": namespace, **(body.get("metadata") or {}), "uid": "", "generation": 1}
-    pcs = parse_podcliqueset(body | {"metadata": metadata})
-    problems = essential_problems(pcs)
-    if problems:
-        raise SpecError(problems)
-    return pcs
+def _obstacles(report: Report, names: Sequence[str]) -> Iterator[str]:
+    if not report.sets:
+        where = ", ".join(map(shown_name, names))
+        yield f"{where}: no PodCliqueSet (apiVersion {labels.GROVE_API}) in it"
+    for pcs in report.sets:
+        pods = pcs.spec.replicas * pods_of_replica(pcs.spec.template)
+        if pods > MOST_PODS:
+            yield (
+                f"PodCliqueSet {pcs.metadata.namespace}/{pcs.metadata.name}: becomes {pods} pods, "
+                f"too many to print; plan it with at most {MOST_PODS}"
+            )
 
 
 def plan_objects(pcs: PodCliqueSet, capabilities: Capabilities) -> list[Body]:
-    """Every object that the set becomes, without the UIDs that only a server gives."""
+    """Every object that the set becomes, without the UIDs that only a server gives.
+
+    All but ControllerRevisions, which would only repeat the set.
+    """
     return [_without_uids(body) for body in rehearse(build_blueprint(pcs), capabilities)]
 
 
@@ -144,7 +151,8 @@ def _tree(pcs: PodCliqueSet, bodies: list[Body]) -> Tree:
         children.setdefault((owner["kind"], owner["name"]), []).append(body)
     title = f"PodCliqueSet {pcs.metadata.namespace}/{pcs.metadata.name}"
     pods = sum(body["kind"] == "Pod" for body in bodies)
-    root = Tree(Text.assemble((title, "bold"), f"  {len(bodies)} objects, {pods} of them pods"))
+    size = f"{many(len(bodies), 'object')}, {pods} of them pods"
+    root = Tree(Text.assemble((title, "bold"), f"  {size}"))
     _grow(root, ("PodCliqueSet", pcs.metadata.name), children)
     return root
 
@@ -171,12 +179,14 @@ def _notes(body: Body, spec: Mapping[str, Any]) -> Iterator[str]:
             yield f"{spec['minReplicas']} to {spec['maxReplicas']} replicas"
         case "PodGang":
             groups = spec["podgroups"]
-            yield f"{len(groups)} PodCliques, {sum(len(g['podReferences']) for g in groups)} pods"
+            pods = sum(len(group["podReferences"]) for group in groups)
+            yield f"{many(len(groups), 'PodClique')}, {many(pods, 'pod')}"
         case "PodGroup":
             least = spec.get("minMember") or spec["schedulingPolicy"]["gang"]["minCount"]
-            yield f"at least {least} pods together"
+            yield f"at least {many(least, 'pod')} together"
         case "CompositePodGroup":
-            yield f"all {spec['schedulingPolicy']['gang']['minGroupCount']} groups together"
+            least = spec["schedulingPolicy"]["gang"]["minGroupCount"]
+            yield f"all {many(least, 'group')} together"
         case "Pod":
             yield f"index {body['metadata']['labels'][labels.POD_INDEX]}"
             if spec.get("schedulingGates"):

@@ -1,12 +1,16 @@
 """Each folder: a manifest, every object that it becomes, and a line that says what to look at."""
 
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 
-from grove_operator.cli.planning import plan_objects, read_manifest
+from grove_operator.api.parsing import parse, parse_podcliqueset
+from grove_operator.api.podcliqueset import PodCliqueSet
+from grove_operator.api.topology import ClusterTopologyBinding
+from grove_operator.cli.planning import MadeUpCluster, plan_objects
+from grove_operator.desired.packing import TopologyOffer
 from grove_operator.scheduling.native import Capabilities
 from tests.support.builders import NATIVE, OTHERS, PLAIN, SUMS
 from tests.support.golden import compare
@@ -28,13 +32,26 @@ def capabilities(case: str) -> Capabilities:
     return OFFERED.get(case.rsplit("-", 1)[-1], NATIVE)
 
 
+def read(text: str) -> tuple[PodCliqueSet, TopologyOffer]:
+    """The set as it is written, as if no webhook had filled in anything, and its topology."""
+    sets, bindings = [], []
+    for body in yaml.safe_load_all(text):
+        if body["kind"] == "PodCliqueSet":
+            metadata = {"namespace": "default", **body["metadata"]}
+            sets.append(parse_podcliqueset(body | {"metadata": metadata}))
+        else:
+            bindings.append(parse(ClusterTopologyBinding, body))
+    [pcs] = sets
+    cluster = MadeUpCluster(native_gangs=True, waiter_image="")
+    return pcs, cluster.offers(bindings).topology
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_objects(case: str, *, update_golden: bool) -> None:
     folder = HERE / case
     text = (folder / "input.yaml").read_text(encoding="utf-8")
-    manifest = read_manifest(StringIO(text), "default")
-    [pcs] = manifest.sets
-    offered = replace(capabilities(case), topology=manifest.topology)
+    pcs, topology = read(text)
+    offered = replace(capabilities(case), topology=topology)
     compare(folder / "expected.yaml", plan_objects(pcs, offered), update=update_golden)
     assert (folder / "README").read_text(encoding="utf-8").count("\n") == 1
 

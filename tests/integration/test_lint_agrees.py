@@ -271,7 +271,7 @@ async def test_admission_says_the_same(
     del admission
     body = edited(a_set(), edit)
     policy = policy_of(Settings())
-    findings = lint(["-"], io.StringIO(json.dumps(body)), policy, namespace).findings
+    findings = lint(["-"], io.BytesIO(json.dumps(body).encode()), policy, namespace).findings
     told = [finding.sentence for finding in findings if finding.level == Level.ERROR]
     try:
         await kube.create(f"{path_of(GROVE, 'podcliquesets', namespace)}{DRY_RUN}", body)
@@ -309,7 +309,7 @@ spec:
 def test_yaml_is_read_as_kubectl_reads_it(control_plane_binaries: Binaries, tmp_path: Path) -> None:
     file = tmp_path / "odd.yaml"
     file.write_text(ODD)
-    (manifest,) = read_manifests([str(file)], io.StringIO())
+    (manifest,) = read_manifests([str(file)], io.BytesIO())
     assert isinstance(manifest, Manifest)
     kubectl = str(control_plane_binaries["kubectl"])
     command = [kubectl, "annotate", "--local", "-f", str(file), "a=b", "-o", "json"]

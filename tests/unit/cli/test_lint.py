@@ -25,7 +25,9 @@ PACK = {"topologyName": "hall", "pack": {"required": "rack"}}
 
 
 def report_on(*bodies: Any) -> Report:
-    return lint(["-"], io.StringIO(yaml.safe_dump_all(bodies)), ANY_CLUSTER, "harbor")
+    return lint(
+        ["-"], io.BytesIO(yaml.safe_dump_all(bodies, encoding="utf-8")), ANY_CLUSTER, "harbor"
+    )
 
 
 def sentences(report: Report, level: Level = Level.ERROR) -> list[str]:
@@ -37,7 +39,7 @@ def command(*arguments: str, stdin: str = "") -> Result:
 
 
 def test_the_examples_are_sound() -> None:
-    report = lint([str(EXAMPLES)], io.StringIO(), ANY_CLUSTER, "default")
+    report = lint([str(EXAMPLES)], io.BytesIO(), ANY_CLUSTER, "default")
     assert sentences(report) == []
     assert report.judged >= 5
     assert report.exit_code(strict=False) == 0
@@ -190,7 +192,7 @@ items:
 def test_findings_name_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "set.yaml"
     path.write_text(FILE)
-    report = lint([str(path)], io.StringIO(), ANY_CLUSTER, "harbor")
+    report = lint([str(path)], io.BytesIO(), ANY_CLUSTER, "harbor")
     clique = "spec.template.cliques[0].spec"
     assert [(finding.line, finding.level, finding.path) for finding in report.findings] == [
         (12, "error", "metadata.annotations"),
@@ -208,14 +210,14 @@ def test_directories_are_searched(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     for name in ("a.yaml", "deep/b.yml", "deep/c.json", "d.txt", ".git/e.yaml"):
         (tmp_path / name).write_text(json.dumps(a_set()))
-    report = lint([str(tmp_path)], io.StringIO(), ANY_CLUSTER, "harbor")
+    report = lint([str(tmp_path)], io.BytesIO(), ANY_CLUSTER, "harbor")
     assert report.judged == 3
 
 
 def test_json_may_be_indented_with_tabs_and_escaped() -> None:
     body = a_set() | {"metadata": {"name": "tide", "annotations": {"a": "🙂", "b": "\\ud83d"}}}
     text = json.dumps(body, indent="\t")
-    report = lint(["-"], io.StringIO(text), ANY_CLUSTER, "harbor")
+    report = lint(["-"], io.BytesIO(text.encode()), ANY_CLUSTER, "harbor")
     assert (report.judged, sentences(report)) == (1, [])
 
 
@@ -246,6 +248,45 @@ def test_what_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) 
     assert result.exit_code == 2
     assert words in result.stderr
     assert "in 1 object" in result.stderr
+
+
+def test_stdin_is_read_as_bytes() -> None:
+    result = CliRunner().invoke(app, ["lint", "-"], input=b"kind: \xff")
+    assert result.exit_code == 2
+    assert "<stdin>: is not UTF-8 text" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n---\n", "kind: List\nitems: []\n"])
+def test_without_an_object_there_is_nothing_to_call_sound(tmp_path: Path, text: str) -> None:
+    (tmp_path / "empty.yaml").write_text(text)
+    for name in ("empty.yaml", "."):
+        result = command(str(tmp_path / name))
+        assert result.exit_code == 2
+        assert "no object in it" in result.stderr
+    (tmp_path / "set.yaml").write_text(yaml.safe_dump(a_set()))
+    assert command(str(tmp_path)).exit_code == 0
+
+
+def test_a_namespace_is_a_label() -> None:
+    body = a_set() | {"metadata": {"name": "tide", "namespace": "Bad NS"}}
+    (told,) = sentences(report_on(body))
+    assert told.startswith(
+        'metadata.namespace: Invalid value: "Bad NS": a lowercase RFC 1123 label'
+    )
+
+
+def test_a_set_that_is_given_twice(tmp_path: Path) -> None:
+    """Not those of two namespaces, and not those whose names the server makes."""
+    elsewhere = a_set() | {"metadata": {"name": "tide", "namespace": "lake"}}
+    generated = a_set() | {"metadata": {"generateName": "tide-"}}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump_all([a_set(), elsewhere, generated, generated]))
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump(a_set()))
+    report = lint([str(tmp_path)], io.BytesIO(), ANY_CLUSTER, "harbor")
+    twice = [finding for finding in report.findings if finding.path == "metadata.name"]
+    words = f"is that of the object in {tmp_path / 'a.yaml'}:1, too; the last one counts"
+    assert [(finding.file, finding.level, finding.message) for finding in twice] == [
+        (str(tmp_path / "b.yaml"), "warning", words)
+    ]
 
 
 def test_a_directory_without_manifests(tmp_path: Path) -> None:
@@ -355,5 +396,5 @@ def test_the_schemas_use_nothing_that_is_not_checked() -> None:
 @given(st.data())
 def test_no_manifest_is_too_odd(data: st.DataObject) -> None:
     body = data.draw(mutated(a_set()))
-    report = lint(["-"], io.StringIO(json.dumps(body)), ANY_CLUSTER, "harbor")
+    report = lint(["-"], io.BytesIO(json.dumps(body).encode()), ANY_CLUSTER, "harbor")
     assert report.judged + report.passed_over + len(report.unreadable) <= 1
