@@ -66,8 +66,9 @@ chart: $(STAMP) ## write the chart's roles, webhooks, CRDs and settings' schema 
 helm: $(STAMP) ## find or build helm and link it into .local/bin
 	$(PYTHON) -m tools.localcluster binaries --with helm
 
-docs: $(STAMP) ## write docs/metrics.md and the chart's dashboard from the code
+docs: $(STAMP) ## write docs/metrics.md, docs/settings.md and the chart's dashboard from the code
 	$(PYTHON) -m tools.metrics_doc
+	$(PYTHON) -m tools.settings_doc
 	$(PYTHON) -m tools.dashboard
 
 lock: $(STAMP) ## resolve requirements.lock anew

@@ -5,11 +5,11 @@ that there is no client-side rate limit unless one is asked for. Read once at st
 line; frozen from then on. Wrong values raise SettingsError with the key as written in the file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -19,7 +19,6 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -31,12 +30,10 @@ from typing_extensions import override
 from grove_operator.api.durations import parse_duration
 from grove_operator.api.rights import CERTIFICATE, LEASE
 from grove_operator.errors import SettingsError
+from grove_operator.settings_file import explain, file_key, known_values, read_file
 
-API_VERSION: Final = "operator.config.grove.io/v1alpha1"
-KIND: Final = "OperatorConfiguration"
-_ENV_PREFIX: Final = "GROVE_"
-_ODD_NAMES: Final = {"auto_mnnvl_enabled": "autoMNNVLEnabled"}
-"""Keys of the file that are not simply the camel case of our names."""
+ENV_PREFIX: Final = "GROVE_"
+ENV_DELIMITER: Final = "__"
 
 SchedulerName = Literal["default-scheduler", "kai-scheduler", "volcano", "lpx-scheduler"]
 
@@ -56,29 +53,54 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(gt=0)]
 
 
+@dataclass(frozen=True, slots=True)
+class NoEffect:
+    """Marks a key of Grove that is read and checked, but that nothing here depends on."""
+
+    why: str
+
+
+_JSON_ONLY: Final = NoEffect("JSON is the only form that is spoken")
+_NO_PROFILER: Final = NoEffect("there is no profiler to serve")
+_ONE_QUEUE: Final = NoEffect(
+    "all kinds share one queue; runtimeClientConnection.maxInFlight says how many keys are in work"
+)
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """The text below each key is what docs/settings.md says of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ClientConnection(_Section):
-    """`qps` and `burst` limit our own requests only if set; the API server limits anyway."""
-
     qps: float | None = None
+    """Our own limit of requests in a second, if set; the API server limits anyway."""
     burst: Annotated[int, Field(ge=0)] | None = None
-    content_type: str = ""  # read and ignored: JSON is the only form we speak
-    accept_content_types: str = ""
+    """How many requests may exceed `qps` for a moment."""
+    content_type: Annotated[str, _JSON_ONLY] = ""
+    accept_content_types: Annotated[str, _JSON_ONLY] = ""
     max_in_flight: Count = 64
+    """Requests that may be under way at once, and keys that are in work at once."""
     request_timeout: Seconds = 30.0
+    """After this time without an answer a request has failed."""
 
 
 class LeaderElection(_Section):
     enabled: bool = False
+    """May be off for a single replica only."""
     lease_duration: SecondsOrZero = 15.0
+    """How long a lease counts that nobody renews."""
     renew_deadline: SecondsOrZero = 10.0
+    """A leader that could not renew its lease for so long ends."""
     retry_period: SecondsOrZero = 2.0
+    """How often the lease is renewed, and tried for."""
     resource_lock: str = "leases"
+    """Nothing else is supported."""
     resource_name: str = LEASE
+    """Name of the Lease."""
     resource_namespace: str = ""
+    """Namespace of the Lease; empty means that of the pod, or of the kubeconfig."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -97,18 +119,24 @@ class LeaderElection(_Section):
 
 
 class WebhookServer(_Section):
-    """`auto` keeps certificates in the Secret and renews them; `manual` reads files."""
-
     bind_address: str = ""
+    """Empty means all addresses."""
     port: Port = 2750
+    """Of the HTTPS server."""
     server_cert_dir: str = "/etc/grove-operator/webhook-certs"
+    """Where `manual` finds `tls.crt` and `tls.key`."""
     secret_name: str = CERTIFICATE
+    """The Secret in which `auto` keeps certificate and authority."""
     cert_provision_mode: Literal["auto", "manual"] = "auto"
+    """`auto` keeps certificates in the Secret and renews them; `manual` reads files."""
     service_name: str = "grove-operator"
+    """The Service for which `auto` makes certificates."""
     extra_names: tuple[str, ...] = ()
     """DNS names and addresses in the certificate beside the Service's, for access by URL."""
     leaf_lifetime: Seconds = 365 * 86400.0
+    """Of a certificate that `auto` makes."""
     ca_lifetime: Seconds = 3650 * 86400.0
+    """Of its authority; at least four times as long."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -127,14 +155,18 @@ class WebhookServer(_Section):
 
 class ProbeServer(_Section):
     bind_address: str = ""
+    """Empty means all addresses."""
     port: Port = 2751
+    """Of `/healthz` and `/readyz`."""
     stuck_after: Seconds = 600.0
     """A reconcile that runs longer makes the process unhealthy."""
 
 
 class MetricsServer(_Section):
     bind_address: str = ""
+    """Empty means all addresses."""
     port: Port = 2752
+    """Of `/metrics`."""
 
 
 class Server(_Section):
@@ -144,13 +176,13 @@ class Server(_Section):
 
 
 class Debugging(_Section):
-    enable_profiling: bool | None = None
-    pprof_bind_host: str = "127.0.0.1"
-    pprof_bind_port: Port = 2753
+    enable_profiling: Annotated[bool | None, _NO_PROFILER] = None
+    pprof_bind_host: Annotated[str, _NO_PROFILER] = "127.0.0.1"
+    pprof_bind_port: Annotated[Port, _NO_PROFILER] = 2753
 
 
 class Controller(_Section):
-    concurrent_syncs: Count = 10
+    concurrent_syncs: Annotated[Count, _ONE_QUEUE] = 10
 
 
 class Controllers(_Section):
@@ -162,25 +194,29 @@ class Controllers(_Section):
 
 class Authorizer(_Section):
     enabled: bool = False
+    """Whether only the operator may change what it has made."""
     exempt_service_account_user_names: tuple[str, ...] = ()
+    """User names that may do so, too."""
 
 
 class TopologyAwareScheduling(_Section):
-    """`affinity`: pod affinity stands in for levels that the stock scheduler cannot hold."""
-
     enabled: bool = False
+    """Whether topology constraints may be used."""
     affinity: bool = True
+    """Whether pod affinity stands in for levels that the stock scheduler cannot hold."""
 
 
 class Network(_Section):
     auto_mnnvl_enabled: bool = False
+    """Whether multi-node NVLink groups may be used."""
 
 
 class SchedulerProfile(_Section):
-    """`config` is read for kai-scheduler only: podGroups says who makes KAI's PodGroups."""
-
     name: SchedulerName
+    """A scheduler that sets may name."""
     config: dict[str, Any] = Field(default_factory=dict)
+    """Read for kai-scheduler only: `podGroups` says who makes KAI's PodGroups, `Operator` (the
+    default) or `PodGrouper`."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -191,10 +227,10 @@ class SchedulerProfile(_Section):
 
 
 class Scheduler(_Section):
-    """Never without default-scheduler: it is appended, and the default unless another is named."""
-
     profiles: tuple[SchedulerProfile, ...] = ()
+    """Which schedulers sets may name. default-scheduler is among them in any case."""
     default_profile_name: str = ""
+    """For pods that name none; default-scheduler unless another is named here."""
 
     @model_validator(mode="before")
     @classmethod
@@ -233,29 +269,38 @@ class Scheduler(_Section):
 
 class Cache(_Section):
     relist_interval: Seconds = 600.0
+    """How often everything is listed anew, in case that an event was lost."""
     inactivity_timeout: Seconds = 90.0
+    """A watch that is silent for so long is begun anew."""
     page_size: Count = 500
+    """Objects in one answer to a list."""
 
 
 class StatusWrites(_Section):
-    """A burst of events becomes one pass: wait for quiet, but never longer than the delay."""
+    """A burst of events becomes one pass."""
 
     quiet_period: SecondsOrZero = 0.25
+    """Statuses are written when nothing has happened for so long."""
     max_delay: SecondsOrZero = 1.0
+    """But they are written no later than this."""
 
 
 class Shutdown(_Section):
-    """`linger` is for the webhook: it goes on answering until Services have taken it out."""
-
     grace_period: SecondsOrZero = 15.0
+    """Time in which the parts of a process must have ended."""
     linger: SecondsOrZero = 5.0
+    """How long the webhook goes on answering, until Services have taken it out."""
 
 
 class Settings(BaseSettings):
     """Everything that can be configured. Made by `load_settings`; tests may construct it."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=_ENV_PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        use_attribute_docstrings=True,
     )
 
     runtime_client_connection: ClientConnection = ClientConnection()
@@ -264,7 +309,9 @@ class Settings(BaseSettings):
     debugging: Debugging | None = None
     controllers: Controllers = Controllers()
     log_level: Literal["debug", "info", "error"] = "info"
+    """From which level on lines are logged."""
     log_format: Literal["json", "text"] = "json"
+    """For programs, or for people."""
     authorizer: Authorizer = Authorizer()
     topology_aware_scheduling: TopologyAwareScheduling = TopologyAwareScheduling()
     network: Network = Network()
@@ -273,13 +320,21 @@ class Settings(BaseSettings):
     status: StatusWrites = StatusWrites()
     shutdown: Shutdown = Shutdown()
     init_container_image: str = ""
+    """What pods with a startup order wait in; the operator's version is its tag unless it has one.
+    Without it such pods are not made."""
     operator_service_account_name: str = ""
+    """The operator's own account, which the authorizer must know."""
     _unknown_keys: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def unknown_keys(self) -> tuple[str, ...]:
         """Keys of the file that mean nothing here. Grove ignores them; we say so once."""
         return self._unknown_keys
+
+    @property
+    def idle_keys(self) -> dict[str, str]:
+        """Keys that were given though nothing depends on them, and why."""
+        return dict(_idle(self, ""))
 
     @override
     @classmethod
@@ -299,74 +354,29 @@ class Settings(BaseSettings):
 def load_settings(path: Path | None, env: Mapping[str, str]) -> Settings:
     """Read the file if there is one, put the environment on top, check everything."""
     unknown: list[str] = []
-    values = _known(Settings, _read_file(path), "", unknown) if path else {}
+    values = known_values(Settings, read_file(path), "", unknown) if path else {}
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in env.items()}
     try:
         settings = Settings.model_validate(_merge(values, source()))
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from error
+        raise SettingsError(explain(error)) from error
     except ValueError as error:  # a list in the environment that is not JSON
         raise SettingsError(f"environment: {error}; write lists and objects as JSON") from error
     settings._unknown_keys = tuple(unknown)  # noqa: SLF001 - our own model, right after its making
     return settings
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path}: must hold one object with the keys of {KIND}")
-    for key, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
-        if content.pop(key, expected) != expected:
-            raise SettingsError(f"{path}: {key} must be {expected}")
-    return content
-
-
-def _known(
-    model: type[BaseModel], content: dict[str, Any], prefix: str, unknown: list[str]
-) -> dict[str, Any]:
-    """Translate the file's keys into ours; null means absent, as in Go; strangers are noted."""
-    fields = {file_key(name): (name, field) for name, field in model.model_fields.items()}
-    values: dict[str, Any] = {}
-    for key, value in content.items():
-        if key not in fields:
-            unknown.append(f"{prefix}{key}")
+def _idle(model: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(model).model_fields.items():
+        if name not in model.model_fields_set:
             continue
-        name, field = fields[key]
-        section = _section(field.annotation)
-        if value is None:
-            continue
-        if section is not None and isinstance(value, dict):
-            values[name] = _known(section, value, f"{prefix}{key}.", unknown)
-        elif section is not None and isinstance(value, list):
-            values[name] = [
-                _known(section, entry, f"{prefix}{key}[{index}].", unknown)
-                if isinstance(entry, dict)
-                else entry
-                for index, entry in enumerate(value)
-            ]
-        else:
-            values[name] = value
-    return values
-
-
-def _section(annotation: Any) -> type[_Section] | None:
-    """Find the model inside `Model`, `Model | None` and `tuple[Model, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, _Section):
-        return annotation
-    return next((found for arg in get_args(annotation) if (found := _section(arg))), None)
-
-
-def file_key(name: str) -> str:
-    """Give the key as it is written in the file."""
-    return _ODD_NAMES.get(name, to_camel(name))
+        key, value = f"{prefix}{file_key(name)}", getattr(model, name)
+        for mark in field.metadata:
+            if isinstance(mark, NoEffect):
+                yield key, mark.why
+        if isinstance(value, BaseModel):
+            yield from _idle(value, f"{key}.")
 
 
 def _merge(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -377,21 +387,3 @@ def _merge(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
             _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
         )
     return merged
-
-
-def _explain(error: ValidationError) -> str:
-    """One sentence per wrong key, named as in the file."""
-    return "; ".join(f"{_where(problem['loc'])}: {_what(problem)}" for problem in error.errors())
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{file_key(part)}"
-    return path.removeprefix(".") or "configuration"
-
-
-def _what(problem: Any) -> str:
-    message: str = problem["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "must be")
-    return f"{message} (is {problem['input']!r})" if problem["type"] != "value_error" else message

@@ -21,7 +21,8 @@ from pydantic.fields import FieldInfo
 
 from grove_operator.api.rights import CERTIFICATE, LEASE, Condition, Holder, Right, Scope, rights_of
 from grove_operator.api.schema import build_crds
-from grove_operator.settings import Settings, file_key
+from grove_operator.settings import Settings
+from grove_operator.settings_file import file_key
 from grove_operator.webhook.registration import Registration, configurations, registrations
 
 Body = dict[str, Any]

@@ -82,9 +82,10 @@ def run_lint(
     strict: bool,
 ) -> int:
     """The command: findings go to stdout, everything about the run to stderr. The exit code."""
-    report = lint(names, sys.stdin.buffer, policy_from(config), namespace)
-    print_findings(report.findings, output, Console(highlight=False))
     console = Console(stderr=True, highlight=False)
+    policy = ANY_CLUSTER if config is None else _policy_from(config, console)
+    report = lint(names, sys.stdin.buffer, policy, namespace)
+    print_findings(report.findings, output, Console(highlight=False))
     for problem in report.unreadable:
         console.print(problem, markup=False, soft_wrap=True)
     console.print(report.summary, markup=False, soft_wrap=True)
@@ -95,14 +96,17 @@ def run_lint(
     return report.exit_code(strict=strict)
 
 
-def policy_from(config: Path | None) -> Policy:
+def _policy_from(config: Path, console: Console) -> Policy:
     """Of the operator's configuration file. Raises SettingsError."""
-    if config is None:
-        return ANY_CLUSTER
     # Only here, for it brings the whole client of the API server along.
     from grove_operator.webhook.gate import policy_of
 
-    return policy_of(load_settings(config, {}))
+    settings = load_settings(config, {})
+    remarks = [f"{key}: unknown key" for key in settings.unknown_keys]
+    remarks += [f"{key}: has no effect: {why}" for key, why in settings.idle_keys.items()]
+    for remark in remarks:
+        console.print(f"{config}: {remark}", markup=False, soft_wrap=True)
+    return policy_of(settings)
 
 
 def lint(names: Iterable[str], stdin: BinaryIO, policy: Policy, namespace: str) -> Report:

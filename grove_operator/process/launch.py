@@ -45,11 +45,18 @@ def launch(config: Path | None, kubeconfig: str | None, env: Mapping[str, str], 
         _LOG.error("the configuration is wrong", extra={"why": str(error)})
         return EXIT_CONFIGURATION
     configure(settings.log_level, settings.log_format)
-    for key in settings.unknown_keys:
-        _LOG.warning("unknown key in the configuration file", extra={"key": key})
+    warn_of_keys(settings)
     # Records live long and hold no cycles: look for garbage seldom.
     gc.set_threshold(50_000, 20, 50)
     return uvloop.run(_run(settings, kubeconfig, make))
+
+
+def warn_of_keys(settings: Settings) -> None:
+    """Those that mean nothing here, so that nobody waits for their effect."""
+    for key in settings.unknown_keys:
+        _LOG.warning("unknown key in the configuration file", extra={"key": key})
+    for key, why in settings.idle_keys.items():
+        _LOG.warning("a key of the configuration has no effect", extra={"key": key, "why": why})
 
 
 async def _run(settings: Settings, kubeconfig: str | None, make: Make) -> int:

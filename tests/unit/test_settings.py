@@ -4,6 +4,7 @@ import pytest
 
 from grove_operator.errors import SettingsError
 from grove_operator.settings import Settings, StatusWrites, load_settings
+from tools.settings_doc import PAGE, entries, page
 
 FILE = """
 apiVersion: operator.config.grove.io/v1alpha1
@@ -175,3 +176,33 @@ def test_a_missing_file_and_broken_json_in_the_environment(tmp_path: Path) -> No
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().log_level = "debug"  # type: ignore[misc]
+
+
+def test_keys_without_effect_are_told_if_they_are_given(tmp_path: Path) -> None:
+    text = """
+runtimeClientConnection: {qps: 5, contentType: json}
+controllers: {podGang: {concurrentSyncs: 5}}
+debugging: {enableProfiling: true}
+"""
+    assert load_settings(None, {}).idle_keys == {}
+    told = load_settings(write(tmp_path, text), {"GROVE_DEBUGGING__PPROF_BIND_PORT": "1"}).idle_keys
+    assert list(told) == [
+        "runtimeClientConnection.contentType",
+        "debugging.enableProfiling",
+        "debugging.pprofBindPort",
+        "controllers.podGang.concurrentSyncs",
+    ]
+    assert told["debugging.enableProfiling"] == "there is no profiler to serve"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+def test_the_page_tells_of_every_section() -> None:
+    rows = {entry.key: entry.default for entry in entries()}
+    assert rows["controllers.podGang.concurrentSyncs"] == "`5`"
+    assert rows["cache.inactivityTimeout"] == "`1m30s`"
+    assert rows["debugging.pprofBindPort"] == "`2753`"
+    assert rows["scheduler.defaultProfileName"] == "`default-scheduler`"
+    assert rows["scheduler.profiles[].name"] == ""

@@ -305,6 +305,15 @@ def test_the_operators_configuration_decides(tmp_path: Path) -> None:
     assert command("-", "--config", str(config), stdin=body).exit_code == 2
 
 
+def test_keys_that_mean_nothing_are_told_as_by_the_operator(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("topologyAware: {enabled: true}\ndebugging: {enableProfiling: true}\n")
+    result = command("-", "--config", str(config), stdin=yaml.safe_dump(a_set()))
+    assert result.exit_code == 0
+    assert f"{config}: topologyAware: unknown key\n" in result.stderr
+    assert f"{config}: debugging.enableProfiling: has no effect: " in result.stderr
+
+
 WRONG = yaml.safe_dump(edited(a_set(), clique_spec(minAvailable=0)))
 PATH = "spec.template.cliques[0].spec.minAvailable"
 WORDS = "Invalid value: 0: must be greater than 0"
