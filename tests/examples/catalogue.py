@@ -1,6 +1,11 @@
-"""Finds the examples: every folder below examples/ that holds a `podcliqueset.yaml`."""
+"""Finds the examples: every folder below examples/ that holds a `podcliqueset.yaml`.
+
+And what pages tell people to type.
+"""
 
 import re
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
-_SHELL_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"^```(?:sh|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_PROMPT = "$ "
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,31 @@ def examples() -> list[Example]:
 
 
 def shell_commands(text: str) -> list[str]:
-    """Every line of every `sh` block of a page."""
-    return [
-        line.strip()
-        for block in _SHELL_BLOCK.findall(text)
-        for line in block.splitlines()
-        if line.strip() and not line.startswith("#")
-    ]
+    """Every command of every `sh` and `console` block of a page, each in one line.
+
+    Where a block shows answers, its commands stand behind a prompt.
+    """
+    return [command for block in _BLOCK.findall(text) for command in _commands(block)]
+
+
+def _commands(block: str) -> Iterator[str]:
+    lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+    if any(line.startswith(_PROMPT) for line in lines):
+        lines = [line.removeprefix(_PROMPT) for line in lines if line.startswith(_PROMPT)]
+    command = ""
+    for line in lines:
+        command = f"{command} {line.strip()}".strip()
+        if command.endswith("\\"):
+            command = command.removesuffix("\\").strip()
+        elif _is_whole(command):
+            yield command
+            command = ""
+    assert not command, f"a quote is not closed: {command}"
+
+
+def _is_whole(command: str) -> bool:
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return False
+    return True

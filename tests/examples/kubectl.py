@@ -1,6 +1,7 @@
 """Runs a kubectl line as a page shows it, in a namespace of the test's own."""
 
 import asyncio
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tools.localcluster.toolsets import CONTROL_PLANE
 
 
 async def run_kubectl(command: str, kubeconfig: Path, namespace: str) -> str:
-    program, *arguments = command.split()
+    program, *arguments = shlex.split(command, comments=True)
     assert program == "kubectl"
     kubectl = str(ensure(CONTROL_PLANE)["kubectl"])
     result = await asyncio.to_thread(
