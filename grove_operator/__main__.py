@@ -12,8 +12,7 @@ import typer
 
 from grove_operator import __version__
 from grove_operator.api.rights import CERTIFICATE, LEASE, Condition
-from grove_operator.cli.findings import LintOutput
-from grove_operator.cli.planning import PlanOutput
+from grove_operator.cli.outputs import LintOutput, PlanOutput
 
 app = typer.Typer(
     help="Runs multi-node AI inference on Kubernetes: PodCliqueSets become gangs of pods.",

@@ -11,11 +11,7 @@ from enum import StrEnum
 from rich.console import Console
 from rich.text import Text
 
-
-class LintOutput(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
+from grove_operator.cli.outputs import LintOutput
 
 
 class Level(StrEnum):

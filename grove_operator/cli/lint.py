@@ -23,8 +23,9 @@ from grove_operator.api.labels import DEFAULT_SCHEDULER
 from grove_operator.api.parsing import parse, parse_podcliqueset
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
-from grove_operator.cli.findings import Finding, Level, LintOutput, many, print_findings
+from grove_operator.cli.findings import Finding, Level, many, print_findings
 from grove_operator.cli.manifests import Manifest, UnreadableError, read_manifests
+from grove_operator.cli.outputs import LintOutput
 from grove_operator.errors import SpecError
 from grove_operator.settings import load_settings
 
@@ -90,7 +91,8 @@ def run_lint(
         console.print(problem, markup=False, soft_wrap=True)
     console.print(report.summary, markup=False, soft_wrap=True)
     for name in report.postponed:
-        console.print(f"rules not tried, as fields have wrong types: {name}", markup=False)
+        told = f"rules not tried, as fields have wrong types: {name}"
+        console.print(told, markup=False, soft_wrap=True)
     for check in report.left_out:
         console.print(f"not checked without a cluster: {check}", markup=False, soft_wrap=True)
     return report.exit_code(strict=strict)

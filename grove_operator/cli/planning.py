@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import yaml
@@ -21,9 +20,10 @@ from grove_operator.admission.wholeset import pods_of_replica
 from grove_operator.api import labels
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
-from grove_operator.cli.findings import Level, LintOutput, many, print_findings
+from grove_operator.cli.findings import Level, many, print_findings
 from grove_operator.cli.lint import ANY_CLUSTER, Report, lint
 from grove_operator.cli.manifests import shown_name
+from grove_operator.cli.outputs import LintOutput, PlanOutput
 from grove_operator.desired.blueprint import build_blueprint
 from grove_operator.desired.packing import TopologyOffer
 from grove_operator.plan.rehearse import rehearse
@@ -36,12 +36,6 @@ MOST_PODS: Final = 10_000
 """Of one set. Nobody reads more, and it would take minutes."""
 _PIPED_WIDTH: Final = 10_000
 """No line is broken for a program."""
-
-
-class PlanOutput(StrEnum):
-    TREE = "tree"
-    YAML = "yaml"
-    JSON = "json"
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ def test_notes_say_what_to_do_next(notes: str) -> None:
     said = notes.partition("NOTES:")[2]
     for command in ("rollout status", "examples/00-first", "helm uninstall grove"):
         assert command in said
+    assert "grove-initc:" in said
     assert (CHART.parents[1] / "examples/00-first/podcliqueset.yaml").exists()
 
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from grove_operator.__main__ import app
 from grove_operator.api import labels
-from grove_operator.cli.planning import MOST_PODS, PlanOutput, print_plan
+from grove_operator.cli.outputs import PlanOutput
+from grove_operator.cli.planning import MOST_PODS, print_plan
 from tests.integration.crd_cases import (
     a_binding,
     clique_spec,
