@@ -5,7 +5,7 @@ planning reads them. A record holds what some rule needs and nothing else, for t
 thousand pods.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -140,7 +140,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 Record = Pod | Clique | ScalingGroup | Child
 
 ClaimTemplates = Mapping[tuple[str, str], Mapping[str, Any]]
-"""Claim specs of the ResourceClaimTemplate objects that a set names, by namespace and name.
+"""Claim specs of ResourceClaimTemplate objects, by namespace and name.
 
 In snapshots None while it is not known which exist.
 """
@@ -159,6 +159,12 @@ class Surroundings:
     """When the set's scheduler was last seen to place a pod, of this set or another."""
     refused: str = ""
     """What the API server would not take when the replica was last worked on."""
+    claims: Container[tuple[str, str]] | None = None
+    """All ResourceClaims by namespace and name; None while it is not known which exist."""
+    set_claims: Collection[str] = ()
+    """Names of the ResourceClaims that belong to the set as a whole."""
+    answers: MutableMapping[Any, Any] = field(default_factory=dict)
+    """What was worked out from `nodes` and `free`; empty again when these have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,7 @@ class ReplicaSnapshot:
     """Whether the turn of this replica is being stored now."""
     departed: Mapping[str, Mapping[int, Departed]] = field(default_factory=dict)
     """By PodClique and pod index: the last pod that held the index and is gone."""
-    surroundings: Surroundings = Surroundings()
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     def children(self, kind: Kind) -> Mapping[str, Clique | ScalingGroup | Child]:
         """One kind but pods, by name."""

@@ -1,11 +1,11 @@
-"""The ResourceClaimTemplates that sets name, which may stand in any namespace.
+"""The ResourceClaimTemplates and ResourceClaims that sets name and that are not theirs.
 
 Owns who needs which of them, and tells when one that is needed comes, changes or goes. Watched only
 once a set needs any. Used by the operator, which shows them to planning.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ Reference = tuple[str, str]
 
 
 class ClaimTemplate(msgspec.Struct, frozen=True):
-    """`spec` is that of the claims to be made."""
+    """`spec` is that of the claims to be made. Of a claim only its name counts: it has none."""
 
     reference: Reference
     spec: dict[str, Any]
@@ -38,7 +38,12 @@ class _TemplateJson(msgspec.Struct):
     spec: _SpecJson = msgspec.field(default_factory=_SpecJson)
 
 
+class _NamedJson(msgspec.Struct):
+    metadata: _MetaJson
+
+
 _decode = msgspec.json.Decoder(_TemplateJson).decode
+_decode_named = msgspec.json.Decoder(_NamedJson).decode
 
 
 def decode_claim_template(raw: Raw) -> ClaimTemplate:
@@ -46,41 +51,46 @@ def decode_claim_template(raw: Raw) -> ClaimTemplate:
     return ClaimTemplate((json.metadata.namespace, json.metadata.name), json.spec.spec)
 
 
-class TemplateCache:
-    """The sink of their informer. `changed` is called for each set that names what changed."""
+def decode_claim(raw: Raw) -> ClaimTemplate:
+    meta = _decode_named(raw).metadata
+    return ClaimTemplate((meta.namespace, meta.name), {})
 
-    def __init__(self, changed: Callable[[Family], None]) -> None:
+
+class ClaimCache:
+    """The sink of the informer of one of both kinds.
+
+    `changed` is called for each set that names what changed, with the replica that needs it.
+    """
+
+    def __init__(self, changed: Callable[[Family, int], None]) -> None:
         self.needed = asyncio.Event()
         self._changed = changed
         self._listed = False
         self._specs: dict[Reference, dict[str, Any]] = {}
         self._wanted: dict[Reference, set[Family]] = {}
-        self._wants: dict[Family, frozenset[Reference]] = {}
+        self._wants: dict[Family, dict[Reference, int]] = {}
 
-    def want(self, family: Family, references: Collection[Reference]) -> None:
-        """Remember what a set names; nothing when it is gone."""
-        wanted = frozenset(references)
-        before = self._wants.get(family, frozenset())
-        if wanted == before:
+    def want(self, family: Family, references: Mapping[Reference, int]) -> None:
+        """Remember what a set names, and for which replica; nothing when it is gone."""
+        before = self._wants.get(family, {})
+        if references == before:
             return
-        for reference in before - wanted:
+        for reference in before.keys() - references.keys():
             self._wanted[reference].discard(family)
             if not self._wanted[reference]:
                 del self._wanted[reference]
-        for reference in wanted - before:
+        for reference in references.keys() - before.keys():
             self._wanted.setdefault(reference, set()).add(family)
-        if wanted:
-            self._wants[family] = wanted
+        if references:
+            self._wants[family] = dict(references)
             self.needed.set()
         else:
             self._wants.pop(family, None)
 
-    def for_set(self, family: Family) -> ClaimTemplates | None:
-        """What there is of what the set names; None while that is not known."""
-        if not self._listed:
-            return None
-        wanted = self._wants.get(family, ())
-        return {item: self._specs[item] for item in wanted if item in self._specs}
+    @property
+    def known(self) -> ClaimTemplates | None:
+        """All there are; None while that is not known."""
+        return self._specs if self._listed else None
 
     def upsert(self, record: ClaimTemplate) -> None:
         if self._specs.get(record.reference) != record.spec:
@@ -101,4 +111,4 @@ class TemplateCache:
 
     def _tell(self, reference: Reference) -> None:
         for family in list(self._wanted.get(reference, ())):
-            self._changed(family)
+            self._changed(family, self._wants[family][reference])

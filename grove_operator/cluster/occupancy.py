@@ -6,8 +6,8 @@ pods of a cluster would cost more than all else that this process does.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
 
 from typing_extensions import override
 
@@ -17,6 +17,8 @@ from grove_operator.observed import Clique, Kind, Pod, Record
 from grove_operator.policy.requests import pod_requests
 
 _OVER = ("Failed", "Succeeded")
+_ANSWERS: Final = 1000
+"""As many are remembered."""
 
 
 class _Kin(NamedTuple):
@@ -36,6 +38,14 @@ class Occupancy(Mapping[str, Mapping[str, int]]):
         self._on: dict[str, Counter[_Kin]] = {}
         self._free: dict[str, dict[str, int]] = {}
         self._requests: dict[_Kin, dict[str, int]] = {}
+        self._answers: dict[Any, Any] = {}
+
+    @property
+    def answers(self) -> MutableMapping[Any, Any]:
+        """What planning has worked out from all this, for any set; gone when something changes."""
+        if len(self._answers) > _ANSWERS:
+            self._answers.clear()
+        return self._answers
 
     def changed(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> None:
         """Take what the store's listener is told."""
@@ -48,6 +58,7 @@ class Occupancy(Mapping[str, Mapping[str, int]]):
 
     def node_changed(self, name: str) -> None:
         self._free.pop(name, None)
+        self._answers.clear()
 
     def places(self, node: str) -> set[Place]:
         """The replicas that have pods there."""
@@ -77,10 +88,12 @@ class Occupancy(Mapping[str, Mapping[str, int]]):
             if not on:
                 del self._on[node]
         self._free.pop(node, None)
+        self._answers.clear()
 
     def _forget(self, kin: _Kin) -> None:
         if self._requests.pop(kin, None) is not None:
             self._free.clear()
+            self._answers.clear()
 
     @override
     def __getitem__(self, node: str) -> Mapping[str, int]:

@@ -83,6 +83,11 @@ VALIDATING_WEBHOOKS: Final = Resource(
 POD_MONITORS: Final = Resource("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
 
 RESOURCE_CLAIMS: Final = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+OLDER_CLAIMS: Final = tuple(
+    Resource("resource.k8s.io", version, "resourceclaims", "ResourceClaim")
+    for version in ("v1beta2", "v1beta1", "v1alpha3")
+)
+"""Not read or written; pods may use them."""
 RESOURCE_CLAIM_TEMPLATES: Final = Resource(
     "resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate"
 )

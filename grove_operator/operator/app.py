@@ -20,7 +20,7 @@ from grove_operator import __version__, metrics
 from grove_operator.admission.schedulers import KAI, VOLCANO
 from grove_operator.api import labels
 from grove_operator.cluster.applier import RESOURCES, Applier
-from grove_operator.cluster.claimtemplates import decode_claim_template
+from grove_operator.cluster.claimtemplates import ClaimCache, decode_claim, decode_claim_template
 from grove_operator.cluster.config import ClientOptions, own_namespace
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.discovery import VOLCANO_SUB_GROUPS, Discovery, Served, is_served
@@ -34,7 +34,12 @@ from grove_operator.cluster.priorities import (
     decode_priority_class,
 )
 from grove_operator.cluster.records import DECODERS
-from grove_operator.cluster.resources import NODES, RESOURCE_CLAIM_TEMPLATES
+from grove_operator.cluster.resources import (
+    NODES,
+    OLDER_CLAIMS,
+    RESOURCE_CLAIM_TEMPLATES,
+    RESOURCE_CLAIMS,
+)
 from grove_operator.cluster.store import WHOLE_SET, KindSink, Place, Store
 from grove_operator.desired.startorder import image_reference
 from grove_operator.observed import Kind, Record
@@ -103,6 +108,12 @@ class Operator:
             decode=decode_claim_template,
             sink=self.reconciler.attention.templates,
         )
+        self.claim_informer: AnyInformer = Informer(
+            api,
+            RESOURCE_CLAIMS,
+            decode=decode_claim,
+            sink=self.reconciler.attention.claims,
+        )
         self.topologies = TopologyKeeper(api, settings, self.recorder, _now, self._relevel)
         self.shell = Shell(
             api.credentials, KINDS, event_handlers(self._look_at_set, self.topologies.look)
@@ -115,6 +126,7 @@ class Operator:
         self.served = {kind: asyncio.Event() for kind in _OPTIONAL if kind in self.informers}
         self.sub_groups = False
         """Whether Volcano's PodGroups are as new as gangs need them."""
+        self.older_claims = False
         self.elector = Elector(api, self._lease(options))
         self.probes = Probes(before_scrape=self._measure)
         self.supervisor = Supervisor(grace=settings.shutdown.grace_period)
@@ -174,7 +186,13 @@ class Operator:
             supervisor.add(f"informer {kind}", run)
         supervisor.add("informer PriorityClass", self.priority_informer.run)
         supervisor.add("informer Node", self.node_informer.run)
-        supervisor.add("informer ResourceClaimTemplate", self._inform_of_templates)
+        attention = self.reconciler.attention
+        for cache, informer in (
+            (attention.templates, self.template_informer),
+            (attention.claims, self.claim_informer),
+        ):
+            run = partial(self._inform_if_needed, cache, informer)
+            supervisor.add(f"informer of named {informer.resource.kind}s", run)
         if self.topologies.enabled:
             supervisor.add("informers of topology", self.topologies.follow)
             supervisor.add("topology", self._keep_topologies)
@@ -199,10 +217,10 @@ class Operator:
             await informer.synced.wait()
             self._offer()
 
-    async def _inform_of_templates(self) -> None:
-        await self.reconciler.attention.templates.needed.wait()
+    async def _inform_if_needed(self, cache: ClaimCache, informer: AnyInformer) -> None:
+        await cache.needed.wait()
         await self.served[Kind.RESOURCE_CLAIM].wait()
-        await self.template_informer.run()
+        await informer.run()
 
     async def _work(self) -> None:
         """Reconcile once caches are filled and this process leads."""
@@ -256,6 +274,7 @@ class Operator:
         self.shell.serve(found)
         self.topologies.serve(found)
         self.sub_groups = VOLCANO_SUB_GROUPS in found
+        self.older_claims = any(is_served(found, resource) for resource in OLDER_CLAIMS)
         for kind, event in self.served.items():
             if is_served(found, RESOURCES[kind]):
                 event.set()
@@ -276,6 +295,7 @@ class Operator:
             default_priority=self.priorities.default,
             pod_monitors=self._is_known(Kind.POD_MONITOR),
             resource_claims=self._is_known(Kind.RESOURCE_CLAIM),
+            older_claims=self.older_claims,
             compute_domains=self._is_known(Kind.COMPUTE_DOMAIN),
             mnnvl=self.settings.network.auto_mnnvl_enabled,
             waiter_image=image_reference(self.settings.init_container_image, __version__),

@@ -5,15 +5,17 @@ offers of the cluster. All of it ends in keys on the work queue; nothing is deci
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 
 from grove_operator.api.labels import DEFAULT_SCHEDULER
-from grove_operator.cluster.claimtemplates import TemplateCache
+from grove_operator.cluster.claimtemplates import ClaimCache
 from grove_operator.cluster.nodes import Nodes
 from grove_operator.cluster.occupancy import Occupancy
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
 from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.desired.claims import domain_templates, named_by_pods
+from grove_operator.desired.sharing import TemplateRef
 from grove_operator.observed import Kind, Node, Pod, Record, ReplicaSummary
 from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
@@ -40,6 +42,14 @@ class Key(NamedTuple):
         return self.replica == WHOLE_SET
 
 
+NODES: Final = Key("", "", WHOLE_SET)
+"""Stands on the queue for all blocked replicas after nodes have changed."""
+_SETTLING: Final = 5.0
+"""How many times `Pace.longest` nodes may change before blocked replicas are looked at for that."""
+_BLOCKED_RATE: Final = 100.0
+"""Blocked replicas that are looked at in a second for changes of nodes."""
+
+
 class Attention:
     """`latency` tells how long the API server takes to answer, in seconds."""
 
@@ -57,12 +67,15 @@ class Attention:
         self.default_scheduler = DEFAULT_SCHEDULER
         self.nodes = Nodes(self._node_changed)
         self.occupancy = Occupancy(self.nodes, store)
-        self.templates = TemplateCache(self._look_at_family)
+        self.templates = ClaimCache(self._look_at_family)
+        self.claims = ClaimCache(self._look_at_family)
         self.active: dict[str, str] = {}
         """By scheduler: when it was last seen to place a pod."""
         self.known: dict[Family, Known] = {}
         self.touched: dict[Key, tuple[float, float]] = {}
         """By key: the first and the last change since its statuses were written."""
+        self._surveyed = 0.0
+        """When the last blocked replica has been looked at for a change of nodes."""
         self._now = now
         self._latency = latency
 
@@ -109,9 +122,22 @@ class Attention:
         if (old.unreachable_since if old else "") != (new.unreachable_since if new else ""):
             for place in self.occupancy.places(node.name):
                 self.queue.add(Key(*place.family, place.replica), delay=self.pace.quiet)
-        for family, known in self.known.items():
-            for replica in known.blocked:
-                self.queue.add(Key(*family, replica), delay=self.pace.longest)
+        busy = self._surveyed - time.monotonic()
+        self.queue.add(NODES, delay=max(_SETTLING * self.pace.longest, busy))
+
+    def look_at_blocked(self) -> None:
+        """Some node has changed: the numbers that are told of other gangs may have, too.
+
+        A gang that finds a place is seen by its pods, so this is not urgent and takes its time.
+        """
+        blocked = [
+            Key(*family, replica)
+            for family, known in self.known.items()
+            for replica in known.blocked
+        ]
+        for index, key in enumerate(blocked):
+            self.queue.add(key, delay=index / _BLOCKED_RATE)
+        self._surveyed = time.monotonic() + len(blocked) / _BLOCKED_RATE
 
     def touch(self, key: Key) -> None:
         """Remember that the key's objects are changing, so that statuses wait for the end of it."""
@@ -142,14 +168,14 @@ class Attention:
         record = self.store.the_set(family)
         if record is None and not self.store.replicas(family):
             self.known.pop(family, None)
-            self.templates.want(family, ())
+            self._want(family, None)
             return Known()
         known = self.known.setdefault(family, Known(self.default_scheduler))
         if record is None:
             known.blueprint, known.problems, known.identity = None, [], ()
-            self.templates.want(family, ())
+            self._want(family, None)
         elif known.read(record):
-            self.templates.want(family, known.blueprint.claim_sources if known.blueprint else ())
+            self._want(family, known.blueprint)
             self.queue.add(Key(*family, WHOLE_SET))
             self.look_at_replicas(family, known)
         return known
@@ -160,10 +186,23 @@ class Attention:
             if known.blueprint is not None:
                 yield known.blueprint
 
-    def _look_at_family(self, family: Family) -> None:
+    def _want(self, family: Family, blueprint: SetBlueprint | None) -> None:
+        """What a set names decides which changes of claims and templates it hears of."""
+        claims: Collection[TemplateRef] = ()
+        templates: dict[TemplateRef, int] = {}
+        if blueprint is not None:
+            claims, own = named_by_pods(blueprint)
+            templates.update(domain_templates(blueprint))
+            templates.update(dict.fromkeys(own | blueprint.claim_sources, WHOLE_SET))
+        self.claims.want(family, dict.fromkeys(claims, WHOLE_SET))
+        self.templates.want(family, templates)
+
+    def _look_at_family(self, family: Family, replica: int) -> None:
         known = self.known.get(family)
-        if known is not None:
-            self.queue.add(Key(*family, WHOLE_SET))
+        if known is None:
+            return
+        self.queue.add(Key(*family, replica))
+        if replica == WHOLE_SET:
             self.look_at_replicas(family, known)
 
     def look_at_replicas(self, family: Family, known: Known) -> None:

@@ -8,7 +8,7 @@ replica has been quiet for a moment: a burst of events becomes one write.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -18,12 +18,13 @@ from grove_operator.cluster.events import Recorder
 from grove_operator.cluster.store import Family, Store
 from grove_operator.observed import (
     Child,
+    Kind,
     ReplicaSnapshot,
     ReplicaSummary,
     SetSnapshot,
     Surroundings,
 )
-from grove_operator.operator.attention import Attention, Key
+from grove_operator.operator.attention import NODES, Attention, Key
 from grove_operator.operator.families import Known
 from grove_operator.operator.fleet import Fleet
 from grove_operator.operator.lane import Lane
@@ -69,6 +70,9 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one key. Raises only on bugs; what must wait is put back on the queue."""
+        if key == NODES:
+            self.attention.look_at_blocked()
+            return
         started = time.perf_counter()
         try:
             outcome = await (
@@ -159,14 +163,19 @@ class Reconciler:
     def _plan_replica(self, key: Key, known: Known) -> Plan:
         attention = self.attention
         seen = replace(
-            self._with_templates(key, known, self.store.snapshot(key.family, key.replica)),
+            self._with_templates(self.store.snapshot(key.family, key.replica)),
             is_next=known.next_turn == key.replica,
             surroundings=Surroundings(
-                attention.nodes.by_name,
-                attention.occupancy,
-                attention.nodes.unreachable,
-                attention.active.get(known.blueprint.scheduler, "") if known.blueprint else "",
-                known.refused.get(key.replica, ""),
+                nodes=attention.nodes.by_name,
+                free=attention.occupancy,
+                unreachable=attention.nodes.unreachable,
+                active=attention.active.get(known.blueprint.scheduler, "")
+                if known.blueprint
+                else "",
+                refused=known.refused.get(key.replica, ""),
+                claims=attention.claims.known,
+                set_claims=self._set_claims(key, known),
+                answers=attention.occupancy.answers,
             ),
         )
         return plan_replica(known.blueprint, key.replica, seen, self.capabilities, self.now())
@@ -177,14 +186,18 @@ class Reconciler:
             return Plan()
         children = self.store.set_children(key.family)
         facts = SetFacts(self.capabilities, self.now(), known.errors)
-        seen = self._with_templates(key, known, known.picture(children))
+        seen = self._with_templates(known.picture(children))
         return plan_set(known.blueprint, record, seen, facts)
 
-    def _with_templates(self, key: Key, known: Known, seen: Snapshot) -> Snapshot:
-        """Show the ResourceClaimTemplates to the planner, if the set names any."""
-        if known.blueprint is None or not known.blueprint.claim_sources:
-            return seen
-        return replace(seen, claim_templates=self.attention.templates.for_set(key.family))
+    def _with_templates(self, seen: Snapshot) -> Snapshot:
+        """Show the ResourceClaimTemplates to the planner."""
+        return replace(seen, claim_templates=self.attention.templates.known)
+
+    def _set_claims(self, key: Key, known: Known) -> Collection[str]:
+        """Those that all replicas share, for a set that has any."""
+        if known.blueprint is None or all(claim.per_copy for claim in known.blueprint.claims):
+            return ()
+        return self.store.set_children(key.family).get(Kind.RESOURCE_CLAIM, {}).keys()
 
     async def _reject(self, key: Key, record: Child, known: Known) -> str:
         """Say what is wrong with a spec, leave all that runs alone, and let it be deleted."""

@@ -1,7 +1,7 @@
 """Says of each gang that is not ready why it is not: gathers what is known, and writes it down.
 
 The rules are in `policy/reasons.py` and `policy/room.py`. Only gangs that are not ready cost
-anything, and equal gangs share one look at the nodes. A condition appears with the first cause and
+anything. A condition appears with the first cause and
 goes with the last, so a gang that merely starts never has it.
 """
 
@@ -15,25 +15,24 @@ from grove_operator.desired.claims import claims_of_pod
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
 from grove_operator.observed import (
     Blocked,
-    Child,
     ReplicaSnapshot,
     ReplicaSummary,
     SetSnapshot,
 )
 from grove_operator.plan.context import ReplicaContext
+from grove_operator.plan.devices import holds_pods
+from grove_operator.plan.missingclaims import MissingClaims
 from grove_operator.plan.motion import soonest
+from grove_operator.plan.obstacles import CLAIMS_UNSERVED
 from grove_operator.plan.schedulergroups import scheduler_problem
+from grove_operator.plan.shortages import Shortages
 from grove_operator.plan.startorder import IMAGE_MESSAGE
 from grove_operator.policy.availability import CliqueCounts
 from grove_operator.policy.reasons import Cause, CliqueView, Explanation, GangView, explain, tell
-from grove_operator.policy.requests import claims_of, pod_requests
-from grove_operator.policy.room import Demand, Land, Shortage, find_shortage
+from grove_operator.policy.requests import claims_of
 from grove_operator.scheduling.native import failed_attempt, pod_group_of
 
 _OWNED: Final = frozenset({c.GANG_BLOCKED})
-_LOOKS: Final = 16
-"""Different looks at the nodes in one pass: a replica may have thousands of gangs."""
-
 _NO_FAILURE: Final = ("", "")
 
 Counts = Mapping[str, CliqueCounts]
@@ -53,7 +52,8 @@ class Blocking:
         self._seen = seen
         self._counts = counts
         self._verdict_of = verdict_of
-        self._shortages: dict[object, Shortage | None] = {}
+        self._shortages = Shortages(context, seen, counts)
+        self._missing = MissingClaims(context, seen)
         self.found = dict(self._explanations())
 
     def mark(self, gang: str, status: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Blocking:
             base_causes=base_causes if held else (),
             refused=around.refused,
             shown=self._shown(gang),
-            shortage=self._shortage(gang, names) if refused_place else None,
+            shortage=self._shortages.find(gang, names) if refused_place else None,
             unreachable=around.unreachable,
             untold=self._untold(gang),
         )
@@ -133,6 +133,7 @@ class Blocking:
         counts = self._counts.get(slot.name)
         verdict, failure = "", _NO_FAILURE
         claims: tuple[str, ...] = ()
+        missing = ""
         if counts is not None and not counts.enough_scheduled:
             verdict = self._verdict_of(slot.name)
             group = self._seen.pod_groups.get(pod_group_of(slot, self._context.capabilities))
@@ -140,6 +141,7 @@ class Blocking:
                 failure = failed_attempt(group.status)
             if failure[0]:
                 claims = self._claims(slot)
+            missing = self._missing.of(slot)
         return CliqueView(
             name=names[slot.name],
             counts=counts,
@@ -148,8 +150,18 @@ class Blocking:
             parents=tuple(names[parent] for parent in slot.starts_after if parent in names),
             failure=failure,
             claims=claims,
-            unmade=IMAGE_MESSAGE if slot.name in self._context.order.blocked else "",
+            unmade=self._unmade(slot),
+            missing=missing,
         )
+
+    def _unmade(self, slot: CliqueSlot) -> tuple[str, str]:
+        """Why its pods are not even made, if that is our own decision."""
+        if slot.name in self._context.order.blocked:
+            return "StartOrderUnavailable", IMAGE_MESSAGE
+        counts = self._counts.get(slot.name)
+        if counts is not None and not counts.complete and holds_pods(self._context, slot):
+            return CLAIMS_UNSERVED
+        return "", ""
 
     def _claims(self, slot: CliqueSlot) -> tuple[str, ...]:
         """By name, those that pods of the PodClique use; of claims for single pods the first."""
@@ -167,60 +179,6 @@ class Blocking:
         placed = c.find(child.status.get("conditions") or (), c.SCHEDULED) or {}
         since = placed.get("lastTransitionTime") if gang.base_gang else None
         return max(str(since or child.meta.created), active)
-
-    # --- room ----------------------------------------------------------------------------
-
-    def _shortage(self, gang: GangSlot, names: Mapping[str, str]) -> Shortage | None:
-        around = self._seen.surroundings
-        key = _topology_key(self._seen.composite_groups.get(gang.name))
-        demands = list(self._demands(gang, names, key))
-        land = Land(around.nodes, around.free, key, self._pinned(gang, key))
-        question = (key, land.pinned, *((d.clique, d.number, d.key) for d in demands))
-        if question not in self._shortages:
-            if len(self._shortages) >= _LOOKS:
-                return None
-            self._shortages[question] = find_shortage(demands, land)
-        return self._shortages[question]
-
-    def _demands(self, gang: GangSlot, names: Mapping[str, str], key: str) -> Iterator[Demand]:
-        for slot in gang.cliques:
-            counts, clique = self._counts.get(slot.name), self._context.cliques.get(slot.name)
-            if counts is None or clique is None or counts.enough_scheduled:
-                continue
-            spec = clique.spec["podSpec"]
-            own = self._clique_key(slot)
-            yield Demand(
-                names[slot.name],
-                counts.needed - counts.scheduled,
-                pod_requests(spec),
-                spec,
-                own if own != key else "",
-            )
-
-    def _clique_key(self, slot: CliqueSlot) -> str:
-        """The narrowest label that the clique's pods must share, as its groups say it."""
-        group = self._seen.pod_groups.get(pod_group_of(slot, self._context.capabilities))
-        if group is None:
-            return ""
-        parent = str(group.body.get("spec", {}).get("parentCompositePodGroupName") or "")
-        return _topology_key(group) or _topology_key(self._seen.composite_groups.get(parent))
-
-    def _pinned(self, gang: GangSlot, key: str) -> str:
-        """Where pods of the gang stand already, the others must go."""
-        nodes = self._seen.surroundings.nodes
-        if key:
-            for slot in gang.cliques:
-                for pod in self._seen.pods.get(slot.name, ()):
-                    node = nodes.get(pod.node)
-                    if node is not None and not pod.meta.deleting and key in node.labels:
-                        return node.labels[key]
-        return ""
-
-
-def _topology_key(group: Child | None) -> str:
-    constraints = group.body.get("spec", {}).get("schedulingConstraints") if group else None
-    topology = (constraints or {}).get("topology") or [{}]
-    return str(topology[0].get("key") or "")
 
 
 def _display_names(gang: GangSlot) -> dict[str, str]:

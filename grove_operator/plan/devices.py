@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from grove_operator.api import labels
 from grove_operator.desired.computedomain import build_compute_domain, has_gpus
+from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Create, Owner, Rank
 from grove_operator.plan.claims import plan_replica_claims, wanted_claims
 from grove_operator.plan.context import ReplicaContext
-from grove_operator.plan.obstacles import missing_template
+from grove_operator.plan.obstacles import drops_claims, missing_template
 from grove_operator.plan.removal import remove_unexpected
 
 
@@ -58,20 +59,25 @@ def _plan_domains(
 
 def hold_pods(context: ReplicaContext, actions: list[Action]) -> list[Action]:
     """Without the pods whose claims the API server would drop: they would run without devices."""
-    blueprint = context.blueprint
-    if context.capabilities.resource_claims or not (blueprint.claiming or _is_linked(context)):
+    if context.capabilities.resource_claims:
         return actions
     return [
         action
         for action in actions
-        if not (isinstance(action, Create) and action.kind is Kind.POD and _claims(context, action))
+        if not (
+            isinstance(action, Create)
+            and action.kind is Kind.POD
+            and holds_pods(context, _slot(context, action))
+        )
     ]
 
 
-def _claims(context: ReplicaContext, pod: Create) -> bool:
-    slot = context.slots.cliques[pod.body["metadata"]["labels"][labels.PODCLIQUE]]
-    asked = slot.blueprint.mnnvl_group and has_gpus(slot.blueprint.spec["podSpec"])
-    return bool(asked) or slot.blueprint.name in context.blueprint.claiming
+def holds_pods(context: ReplicaContext, slot: CliqueSlot) -> bool:
+    return drops_claims(context.capabilities, context.blueprint, slot.blueprint)
+
+
+def _slot(context: ReplicaContext, pod: Create) -> CliqueSlot:
+    return context.slots.cliques[pod.body["metadata"]["labels"][labels.PODCLIQUE]]
 
 
 def tell_obstacle(

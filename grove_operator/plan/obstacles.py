@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from grove_operator.api import conditions as c
-from grove_operator.desired.blueprint import SetBlueprint
+from grove_operator.desired.blueprint import CliqueBlueprint, SetBlueprint
 from grove_operator.desired.claims import WantedClaim, claims_of_set
 from grove_operator.desired.computedomain import has_gpus
 from grove_operator.observed import Child, ClaimTemplates, Kind, SetSnapshot
@@ -22,19 +22,22 @@ DEVICE_CODES: Final = {
 }
 """Code of a failure by kind and owner, as Grove has them."""
 
-_CLAIMS_UNSERVED: Final = (
-    "the API server serves no ResourceClaims (resource.k8s.io/v1), so pods that share devices "
-    "are not made"
+CLAIMS_UNSERVED: Final = (
+    "ResourceClaimsUnavailable",
+    "the API server serves no ResourceClaims (resource.k8s.io/v1), so pods that claim devices "
+    "are not made",
 )
-_DOMAINS_OFF: Final = (
+"""Reason and text."""
+DOMAINS_OFF: Final = (
     "MNNVL is off in the operator's configuration (network.autoMNNVLEnabled), so no ComputeDomains "
     "are made, and new pods of their groups wait"
 )
-_DOMAINS_UNSERVED: Final = (
+DOMAINS_UNSERVED: Final = (
     "the API server serves no ComputeDomains (resource.nvidia.com/v1beta1), so pods of MNNVL "
     "groups wait; install NVIDIA's DRA driver"
 )
 _CLAIMS_MISSING: Final = "ResourceClaimsMissing"
+_DOMAINS_REFUSED: Final = "ComputeDomainsRefused"
 _NOTHING: Final = (
     "nothing is in the way of the ResourceClaims and ComputeDomains that this set asks for"
 )
@@ -60,6 +63,21 @@ def asks_for_domains(blueprint: SetBlueprint) -> bool:
     )
 
 
+def drops_claims(
+    capabilities: Capabilities, blueprint: SetBlueprint, clique: CliqueBlueprint
+) -> bool:
+    """Whether the API server would drop what the clique's pods claim.
+
+    They would run without their devices. Claims of the user's own are good in any version.
+    """
+    if capabilities.resource_claims:
+        return False
+    spec = clique.spec["podSpec"]
+    if clique.name in blueprint.claiming or (clique.mnnvl_group and has_gpus(spec)):
+        return True
+    return bool(spec.get("resourceClaims")) and not capabilities.older_claims
+
+
 def missing_template(wanted: WantedClaim, templates: ClaimTemplates | None) -> Obstacle | None:
     """None also while it is not known which templates exist."""
     source = wanted.shared.source
@@ -76,16 +94,15 @@ def set_obstacles(
 ) -> Iterator[Obstacle]:
     """What concerns all replicas."""
     domains = asks_for_domains(blueprint)
-    if (blueprint.claiming or domains) and not capabilities.resource_claims:
-        code = DEVICE_CODES[Kind.RESOURCE_CLAIM, Kind.SET]
-        yield Obstacle(code, "ResourceClaimsUnavailable", _CLAIMS_UNSERVED)
+    if any(drops_claims(capabilities, blueprint, clique) for clique in blueprint.by_name.values()):
+        yield Obstacle(DEVICE_CODES[Kind.RESOURCE_CLAIM, Kind.SET], *CLAIMS_UNSERVED)
         return
     if domains and not (capabilities.mnnvl and capabilities.compute_domains):
         code = DEVICE_CODES[Kind.COMPUTE_DOMAIN, Kind.SET]
         if capabilities.mnnvl:
-            yield Obstacle(code, "ComputeDomainsUnavailable", _DOMAINS_UNSERVED)
+            yield Obstacle(code, "ComputeDomainsUnavailable", DOMAINS_UNSERVED)
         else:
-            yield Obstacle(code, "ComputeDomainsDisabled", _DOMAINS_OFF)
+            yield Obstacle(code, "ComputeDomainsDisabled", DOMAINS_OFF)
     existing = seen.children.get(Kind.RESOURCE_CLAIM, {})
     for wanted in claims_of_set(blueprint):
         if wanted.name not in existing:
@@ -97,8 +114,11 @@ def set_obstacles(
 def device_condition(
     blueprint: SetBlueprint, seen: SetSnapshot, obstacles: Sequence[Obstacle]
 ) -> list[c.Condition]:
-    """Whether the devices can be had; nothing for a set that asks for none."""
-    if not blueprint.claiming and not asks_for_domains(blueprint):
+    """Whether the devices can be had; nothing for a set that asks for none.
+
+    Of claims of the user's own there is only something to say when the cluster has none at all.
+    """
+    if not blueprint.claiming and not asks_for_domains(blueprint) and not obstacles:
         return []
     status, reason, message = True, "NothingInTheWay", _NOTHING
     if obstacles:
@@ -106,13 +126,15 @@ def device_condition(
     else:
         for _, summary in sorted(seen.troubled.items()):
             if summary.problem_code in _CODES:
-                status, reason = False, _CLAIMS_MISSING
+                refused = summary.problem_code == _DOMAIN_CODE
+                status, reason = False, _DOMAINS_REFUSED if refused else _CLAIMS_MISSING
                 message = summary.problem.partition("message: ")[2]
                 break
     return [c.condition(c.DEVICES_AVAILABLE, status=status, reason=reason, message=message)]
 
 
 _CODES: Final = frozenset(DEVICE_CODES.values())
+_DOMAIN_CODE: Final = DEVICE_CODES[Kind.COMPUTE_DOMAIN, Kind.SET]
 
 
 def device_events(record: Child, story: Sequence[c.Condition]) -> Iterator[Event]:

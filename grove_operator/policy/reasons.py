@@ -22,7 +22,10 @@ PROBES: Final = 300.0
 SILENCE: Final = 300.0
 """Seconds that a scheduler may take before its silence is odd."""
 FAILURE: Final = 3.0
-"""Seconds that a scheduler may fail at pods that name claims. It tries again by itself."""
+"""Seconds that a scheduler may fail at pods that name claims. It tries again by itself.
+
+As long may a claim be missing: what makes it may come with the set, or be about to make it.
+"""
 LONGEST: Final = 400
 """Characters of what others say; schedulers enumerate."""
 
@@ -63,8 +66,10 @@ class CliqueView:
     """Since when the scheduler itself fails at it, and its words."""
     claims: tuple[str, ...] = ()
     """Claims that its pods name; asked for only while the scheduler fails."""
-    unmade: str = ""
-    """Why its pods are not even made, if that is our own decision."""
+    unmade: tuple[str, str] = ("", "")
+    """Reason and text, when its pods are not even made by our own decision."""
+    missing: str = ""
+    """Which claims its pods name that do not exist: no scheduler says a word of such pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ class GangView:
     unreachable: Mapping[str, str] | None = None
     untold: tuple[str, str] | None = None
     """Reason and text, when its scheduler cannot be told of it at all."""
+
+    @property
+    def complete(self) -> bool:
+        return all(view.counts is not None and view.counts.complete for view in self.cliques)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +118,14 @@ def explain(gang: GangView, now: str) -> Explanation:
 
 def _held(gang: GangView) -> Iterator[Cause]:
     """What keeps pods from being made, or from the scheduler."""
-    complete = all(view.counts is not None and view.counts.complete for view in gang.cliques)
-    if gang.refused and not complete:
+    if gang.refused and (not gang.complete or any(view.missing for view in gang.cliques)):
         yield Cause(Rank.CREATION, "CreationRefused", f"the API server refuses {gang.refused}")
     if gang.untold is not None:
         yield Cause(Rank.CREATION, *gang.untold)
     for view in gang.cliques:
-        if view.unmade:
-            yield Cause(Rank.CREATION, "StartOrderUnavailable", f"{view.name}: {view.unmade}")
+        reason, text = view.unmade
+        if reason:
+            yield Cause(Rank.CREATION, reason, f"{view.name}: {text}")
     if gang.base and gang.base_causes:
         first = gang.base_causes[0]
         yield Cause(
@@ -142,15 +151,18 @@ def _unplaced(gang: GangView, now: str, waits: list[float]) -> Iterator[Cause]:
             if not claim and gang.shortage is not None:
                 yield Cause(Rank.PLACE, *gang.shortage)
             else:
-                yield _refused_place(view, counts, claim=claim)
+                yield _refused_place(view, counts, claim=claim or _no_devices(view.verdict))
             told = True
-    if told or gang.base or gang.untold:
+    missing = [view for view in gang.cliques if view.missing]
+    for view in missing:
+        yield from _missing(view, now, waits)
+    if told or missing or gang.base or gang.untold:
         return
     for view in gang.cliques:
         if view.counts is not None and not view.counts.enough_scheduled:
             if view.failure[0]:
                 yield from _failed(view, now, waits)
-            else:
+            elif gang.complete:  # else the scheduler holds it back, and says nothing of it
                 yield from _silent(view, gang.shown, now, waits)
 
 
@@ -168,6 +180,20 @@ def _is_claim(verdict: str) -> bool:
     return any(
         word in words for word in ("persistentvolumeclaim", "resourceclaim", "resource claim")
     )
+
+
+def _no_devices(verdict: str) -> bool:
+    """Claims are there, and their devices are not: only the scheduler can count those."""
+    return "cannot allocate all claims" in verdict.lower()
+
+
+def _missing(view: CliqueView, now: str, waits: list[float]) -> Iterator[Cause]:
+    since = min((pod.meta.created for pod in _waiting(view)), default="")
+    left = FAILURE - (seconds_between(since, now) or 0.0) if since else 0.0
+    if left > 0:
+        waits.append(left + 1)
+    elif since:
+        yield Cause(Rank.CLAIM, "ClaimUnavailable", f"{view.name}: {view.missing}")
 
 
 def _silent(view: CliqueView, shown: str, now: str, waits: list[float]) -> Iterator[Cause]:

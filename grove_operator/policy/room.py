@@ -1,45 +1,33 @@
-"""How far pods that wait fit into what is free, and what stands in the way, in numbers.
+"""Why pods that wait do not fit into what is free, in numbers.
 
-A first-fit count over the nodes, domain by domain. It explains what a scheduler has already refused
-and decides nothing, so where the two differ the scheduler is right: pods of others are not counted.
+It explains what a scheduler has already refused and decides nothing. What is told is certain by
+what is known here; where nothing is, the scheduler has to be quoted. The proofs are in `lacks.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from grove_operator.api.quantities import PODS, readable
-from grove_operator.observed import Node
-from grove_operator.policy.fitting import obstacle, tally_obstacles
+from grove_operator.policy.fitting import tally_obstacles
+from grove_operator.policy.lacks import (
+    Chain,
+    Checker,
+    Copies,
+    Demand,
+    Group,
+    Lack,
+    Row,
+    needs_of,
+    parts,
+    rarity,
+)
+from grove_operator.policy.land import Land, Lot, Survey, survey_of, view_of
 
 NO_NODE: Final = "NoNodeMatches"
 NO_TOPOLOGY: Final = "TopologyMissing"
 NO_ROOM: Final = "InsufficientCapacity"
 _SHOWN: Final = 3
-"""Domains that are told of besides the best one."""
-
-Free = Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Pods of one clique that have no place. `key` is the node label that they must share."""
-
-    clique: str
-    number: int
-    requests: Mapping[str, int]
-    pod_spec: Mapping[str, Any]
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Land:
-    """Where the pods may go. All of them must share `key`, and its value `pinned` if given."""
-
-    nodes: Mapping[str, Node]
-    free: Free
-    key: str = ""
-    pinned: str = ""
+"""Domains that are told of besides the best one, and cliques."""
 
 
 class Shortage(NamedTuple):
@@ -47,191 +35,185 @@ class Shortage(NamedTuple):
     message: str
 
 
-@dataclass(slots=True)
-class _Try:
-    """One domain, and what was left of it when the demands were put in."""
+def find_shortage(gang: Group, land: Land) -> Shortage | None:
+    """Why the gang's pods cannot be placed, or None if by this count they may be.
 
-    name: str
-    nodes: dict[str, list[Node]]
-    """By clique: the nodes that would take its pods."""
-    left: dict[str, dict[str, int]] = field(default_factory=dict)
-    unplaced: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def missing(self) -> int:
-        return sum(self.unplaced.values())
-
-
-def find_shortage(demands: Sequence[Demand], land: Land) -> Shortage | None:
-    """Why the demands do not fit, or None if by this count they do."""
-    admitting: dict[str, list[Node]] = {}
-    for demand in demands:
-        found = [node for node in land.nodes.values() if not obstacle(demand.pod_spec, node)]
-        if not found:
-            return _no_node(demand, land.nodes.values())
-        admitting[demand.clique] = found
-    for key in dict.fromkeys([land.key, *(demand.key for demand in demands)]):
-        if key and not any(key in node.labels for node in land.nodes.values()):
-            return Shortage(NO_TOPOLOGY, f"no node has the label {key}, which pods have to share")
-    tries = [_attempt(name, nodes, demands, land) for name, nodes in _domains(admitting, land)]
-    if not tries or any(not item.missing for item in tries):
-        return None
-    tries.sort(key=lambda item: (item.missing, item.name))
-    return Shortage(NO_ROOM, _no_room(demands, land, tries))
+    Inner groups come first: what one of them lacks by itself is told before what all of them do.
+    """
+    keys = [group.key for group, _ in parts(gang) if group.key]
+    survey = survey_of(view_of((item.pod for item in gang.everyone), keys), land)
+    for demand in gang.everyone:
+        if not survey.admitting(demand.pod):
+            return _no_node(demand, survey, survey.lots)
+    checker, seen = Checker(survey), set[object]()
+    for group, chain in parts(gang):
+        look = (group.shape, chain)
+        if look in seen or not group.everyone:
+            continue
+        seen.add(look)
+        if found := _no_domain(group, chain, survey):
+            return found
+        rows = checker.table(group, chain)
+        if rows:
+            return Shortage(NO_ROOM, _Teller(checker).tell(chain, rows))
+    return None
 
 
-def _no_node(demand: Demand, nodes: Iterable[Node]) -> Shortage:
-    obstacles = [obstacle(demand.pod_spec, node) for node in nodes]
+def _no_node(demand: Demand, survey: Survey, lots: Sequence[Lot], where: str = "") -> Shortage:
+    short = f"{demand.clique} short of {_pods(demand.number)}: "
+    obstacles = survey.obstacles(demand.pod, lots)
     if not obstacles:
-        return Shortage(
-            NO_NODE, f"{demand.clique} short of {_pods(demand.number)}: no nodes at all"
-        )
-    told = tally_obstacles(obstacles)
-    return Shortage(
-        NO_NODE,
-        f"{demand.clique} short of {_pods(demand.number)}: none of {len(obstacles)} nodes will do: "
-        f"{told}",
-    )
+        return Shortage(NO_NODE, f"{short}no nodes at all")
+    told = tally_obstacles(obstacles.elements())
+    return Shortage(NO_NODE, f"{short}none of {obstacles.total()} nodes{where} will do: {told}")
 
 
-def _domains(
-    admitting: Mapping[str, list[Node]], land: Land
-) -> Iterable[tuple[str, dict[str, list[Node]]]]:
-    """Every domain with what it has for each clique; one without a name if none is asked for."""
-    if not land.key:
-        return [("", dict(admitting))]
-    found: dict[str, dict[str, list[Node]]] = {}
-    for clique, nodes in admitting.items():
-        for name, members in _split(nodes, land.key).items():
-            found.setdefault(name, {})[clique] = members
-    return [item for item in found.items() if land.pinned in ("", item[0])]
-
-
-def _split(nodes: Iterable[Node], key: str) -> dict[str, list[Node]]:
-    found: dict[str, list[Node]] = {}
-    for node in nodes:
-        if key in node.labels:
-            found.setdefault(node.labels[key], []).append(node)
-    return found
-
-
-def _attempt(
-    name: str, nodes: dict[str, list[Node]], demands: Sequence[Demand], land: Land
-) -> _Try:
-    """Put in what fits, the greediest pods first."""
-    trial = _Try(name, nodes)
-    for demand in sorted(demands, key=lambda item: sorted(item.requests.values()), reverse=True):
-        pool = nodes.get(demand.clique, [])
-        if demand.key and demand.key != land.key:
-            parts = _split(pool, demand.key).values()
-            pool = max(parts, key=lambda part: _fits(part, demand, trial.left, land), default=[])
-        rest = demand.number
-        for node in pool:
-            left = trial.left.setdefault(node.name, dict(land.free.get(node.name, {})))
-            number = min(rest, _fit(left, demand.requests))
-            rest -= number
-            for resource, amount in demand.requests.items() if number else ():
-                left[resource] = left.get(resource, 0) - amount * number
-        if rest:
-            trial.unplaced[demand.clique] = rest
-    return trial
-
-
-def _fits(nodes: Iterable[Node], demand: Demand, left: Free, land: Land) -> int:
-    return sum(
-        _fit(left.get(node.name) or land.free.get(node.name, {}), demand.requests) for node in nodes
-    )
-
-
-def _fit(left: Mapping[str, int], requests: Mapping[str, int]) -> int:
-    """How many pods find room."""
-    return min(
-        (max(0, left.get(name, 0)) // amount for name, amount in requests.items() if amount > 0),
-        default=0,
-    )
+def _no_domain(group: Group, chain: Chain, survey: Survey) -> Shortage | None:
+    """No node that will do has the labels, or the values that other pods have given them."""
+    if not chain:
+        return None
+    domains = survey.domains(chain)
+    for demand in group.everyone:
+        takers = survey.admitting(demand.pod)
+        if any(lot.sort in takers for lots in domains.values() for lot in lots):
+            continue
+        if domains and (pinned := chain[-1][1]):
+            lots = [lot for found in domains.values() for lot in found]
+            return _no_node(demand, survey, lots, f" of {_where(chain, pinned)}")
+        key = next((key for key, _ in chain if not survey.domains(((key, ""),))), "")
+        if key:
+            return Shortage(NO_TOPOLOGY, f"no node has the label {key}, which pods have to share")
+        labels = " and ".join(key for key, _ in chain)
+        text = f"no node that will do for {demand.clique} has the label {labels}, which its pods "
+        return Shortage(NO_TOPOLOGY, f"{text}have to share")
+    return None
 
 
 # --- in words --------------------------------------------------------------------------------
 
 
-def _no_room(demands: Sequence[Demand], land: Land, tries: Sequence[_Try]) -> str:
-    best = tries[0]
-    demand = next(item for item in demands if item.clique in best.unplaced)
-    short = f"{demand.clique} short of {_pods(best.unplaced[demand.clique])}: "
-    pool = best.nodes.get(demand.clique, [])
-    inner = bool(demand.key) and demand.key != land.key
-    if inner:
-        key, rows, together = demand.key, _split(pool, demand.key), [demand]
-    else:
-        key, together = land.key, list(demands)
-        rows = {item.name: item.nodes.get(demand.clique, []) for item in tries}
-    for resource in sorted(demand.requests, key=_rarity):
-        need = sum(item.number * item.requests.get(resource, 0) for item in together)
-        free = {name: _free(nodes, resource, land) for name, nodes in rows.items()}
-        most = max(free.values(), default=0) if inner else free.get(best.name, 0)
-        if most < need:
-            first = max(free, key=lambda name: free[name], default="") if inner else best.name
-            return short + _compare(_Scarce(key, resource, need), free, first, len(pool))
-    return short + _pieces(demand, pool, land, f" of {_kind(key)} {best.name}" if key else "")
+class _Teller:
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._survey = checker.survey
+
+    def tell(self, chain: Chain, rows: Sequence[Row]) -> str:
+        best = rows[0]
+        return f"{_short(best.lack)}: {self._what(chain, rows)}"
+
+    def _what(self, chain: Chain, rows: Sequence[Row]) -> str:
+        best, names = rows[0], _names(rows)
+        where = _where(chain, names[0]) if chain else ""
+        lack = best.lack
+        place = f"in {where} " if where else ""
+        if lack.copies is not None:
+            return place + _copies(lack.copies)
+        if lack.inner is not None:
+            inner, found = lack.inner
+            if not found:
+                return f"{place}no node that will do has the label {inner[-1][0]}"
+            return place + self._what(inner, found)
+        if lack.resource:
+            return self._sums(lack, where, rows, names)
+        return self._pieces(lack, best.lots, f" of {where}" if where else "")
+
+    def _sums(self, lack: Lack, where: str, rows: Sequence[Row], names: Sequence[str]) -> str:
+        resource, need = lack.resource, needs_of(lack.demands)[lack.resource]
+        needed = f"{readable(resource, need)} needed"
+        free = [self._checker.free(row.lots, lack.sorts)[resource] for row in rows]
+        has = f"{readable(resource, free[0])} free {_unit(resource)}"
+        if not where:
+            nodes = sum(lot.nodes for lot in rows[0].lots if lot.sort in lack.sorts)
+            return f"{nodes} {_that_will_do(nodes)} {has}, {needed}"
+        pairs = list(zip(free, names, strict=True))[1:]
+        less = sorted(
+            ((number, name) for number, name in pairs if number < need),
+            key=lambda item: (-item[0], item[1]),
+        )
+        told = [f"{where} has {has}, {needed}", *_rest(less, resource)]
+        if other := len(pairs) - len(less):
+            told.append(f"{other} more {'lacks' if other == 1 else 'lack'} something else")
+        return "; ".join(told)
+
+    def _pieces(self, lack: Lack, lots: Iterable[Lot], where: str) -> str:
+        """There is enough in sum, in pieces that are too small."""
+        assert lack.pod is not None
+        resources = self._survey.view.resources
+        requests = dict(lack.pod.requests)
+        will_do = [lot for lot in lots if lot.sort in lack.sorts]
+        for resource in sorted(requests, key=rarity):
+            most = max((lot.free[resources.index(resource)] for lot in will_do), default=0)
+            need = requests[resource]
+            if most < need:
+                return (
+                    f"each needs {readable(resource, need)} {_unit(resource)}, and no node{where} "
+                    f"has more than {readable(resource, most)} free"
+                )
+        return f"each needs {_all(requests)}, and too few nodes{where} have that free in one piece"
 
 
-class _Scarce(NamedTuple):
-    key: str
-    resource: str
-    need: int
-
-
-def _compare(scarce: _Scarce, free: Mapping[str, int], first: str, nodes: int) -> str:
-    resource = scarce.resource
-    need = f"{readable(resource, scarce.need)} needed"
-    has = f"{readable(resource, free.get(first, 0))} free {_unit(resource)}"
-    if not scarce.key:
-        will_do = "1 node that will do has" if nodes == 1 else f"{nodes} nodes that will do have"
-        return f"{will_do} {has}, {need}"
-    others = sorted(
-        (item for item in free.items() if item[0] != first), key=lambda item: (-item[1], item[0])
+def _copies(copies: Copies) -> str:
+    kind, needs = _kind(copies.key), copies.needs
+    for resource in sorted(needs, key=rarity):
+        free = {name: has[resource] for name, has in copies.free.items()}
+        if sum(number // needs[resource] for number in free.values()) < copies.number:
+            ranked = sorted(((n, name) for name, n in free.items()), key=lambda it: (-it[0], it[1]))
+            text = f"there is room for {copies.room} of {copies.number} groups that need "
+            text += f"{readable(resource, needs[resource])} {_unit(resource)} in one {kind} each: "
+            return text + "; ".join(_rest(ranked, resource, "free"))
+    return (
+        f"{copies.number} groups need {_all(needs)} in one {kind} each, and only {copies.room} "
+        f"{'finds' if copies.room == 1 else 'find'} a {kind} with enough of it in large "
+        "enough pieces"
     )
-    return "; ".join([f"{_kind(scarce.key)} {first} has {has}, {need}", *_rest(others, resource)])
 
 
-def _rest(others: Sequence[tuple[str, int]], resource: str) -> Iterable[str]:
+def _rest(others: Sequence[tuple[int, str]], resource: str, word: str = "") -> Iterable[str]:
     """Domains that have the same are named together."""
     named: dict[int, list[str]] = {}
-    for name, free in others[:_SHOWN]:
+    for free, name in others[:_SHOWN]:
         named.setdefault(free, []).append(name)
+    unit = f" {word}" if word else ""
     for free, names in named.items():
         verb = "have" if len(names) > 1 else "has"
-        yield f"{', '.join(names)} {verb} {readable(resource, free)}"
+        yield f"{', '.join(names)} {verb} {readable(resource, free)}{unit}"
     if len(others) > _SHOWN:
-        most = readable(resource, others[_SHOWN][1])
+        most = readable(resource, others[_SHOWN][0])
         yield f"{len(others) - _SHOWN} more have at most {most}"
 
 
-def _pieces(demand: Demand, pool: Sequence[Node], land: Land, where: str) -> str:
-    """There is enough in sum, in pieces that are too small."""
-    for resource in sorted(demand.requests, key=_rarity):
-        most = max((_free([node], resource, land) for node in pool), default=0)
-        need = demand.requests[resource]
-        if most < need:
-            return (
-                f"each needs {readable(resource, need)} {_unit(resource)}, and no node{where} has "
-                f"more than {readable(resource, most)} free"
-            )
-    wanted = ", ".join(
-        f"{readable(resource, demand.requests[resource])} {resource}"
-        for resource in sorted(demand.requests.keys() - {PODS}, key=_rarity)
+def _names(rows: Sequence[Row]) -> list[str]:
+    """By the last label; by all of them where that is not enough, as with rack 1 of each zone."""
+    last = [row.values[-1] if row.values else "" for row in rows]
+    if len(set(last)) == len(last):
+        return last
+    return ["/".join(row.values) for row in rows]
+
+
+def _where(chain: Chain, name: str) -> str:
+    key, pinned = chain[-1]
+    return f"{_kind(key)} {name}{', where others of them are,' if pinned else ''}"
+
+
+def _short(lack: Lack) -> str:
+    told = [
+        f"{clique}{' short' if index == 0 else ''} of {_pods(number)}"
+        for index, (clique, number) in enumerate(lack.missing[:_SHOWN])
+    ]
+    if more := len(lack.missing) - _SHOWN:
+        told += [f"{more} more cliques"] if more > 0 else []
+    return ", ".join(told)
+
+
+def _all(requests: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{readable(resource, requests[resource])} {resource}"
+        for resource in sorted(requests.keys() - {PODS}, key=rarity)
     )
-    return f"each needs {wanted}, and too few nodes{where} have that free in one piece"
 
 
-def _free(nodes: Iterable[Node], resource: str, land: Land) -> int:
-    return sum(max(0, land.free.get(node.name, {}).get(resource, 0)) for node in nodes)
-
-
-def _rarity(resource: str) -> tuple[int, str]:
-    """Devices are what is mostly short; places for pods hardly ever."""
-    order = {"memory": 1, "cpu": 2, "pods": 3}
-    return order.get(resource, 0), resource
+def _that_will_do(nodes: int) -> str:
+    return "node that will do has" if nodes == 1 else "nodes that will do have"
 
 
 def _unit(resource: str) -> str:

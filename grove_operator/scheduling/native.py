@@ -53,6 +53,8 @@ class Capabilities:
     """Image of the init container by which pods wait for others; empty if not configured."""
     resource_claims: bool = False
     """Whether ResourceClaims (resource.k8s.io/v1) are served and known."""
+    older_claims: bool = False
+    """Whether they are served in an older version only: then pods keep the claims of users."""
     compute_domains: bool = False
     """The same of ComputeDomains (resource.nvidia.com/v1beta1)."""
     mnnvl: bool = False

@@ -99,7 +99,7 @@ def test_numbers_come_from_the_nodes_and_the_label_from_the_groups() -> None:
     told = conditions(look(builder, seen))["tide-0"]
     assert told["reason"] == "InsufficientCapacity"
     assert told["message"] == (
-        "a short of 1 pod: rack r2 has 5 free cpu, 9 needed; r1 has 4; r3 has 0"
+        "a short of 1 pod: rack r2 has 5 free cpu, 8 needed; r1 has 4; r3 has 0"
     )
 
 

@@ -19,6 +19,7 @@ from grove_operator.policy.room import Shortage
 from tests.support.builders import NOW, a_pod, a_waiting_pod
 
 LATELY, LONG_AGO = "2026-03-01T09:59:00Z", "2026-03-01T09:00:00Z"
+JUST_NOW = "2026-03-01T09:59:59Z"
 SHORTAGE = Shortage("InsufficientCapacity", "no room")
 
 
@@ -39,6 +40,7 @@ def running(since: str) -> Pod:
 
 CRASH = "CrashLoopBackOff: container app ended with exit code 3"
 IMAGE = "ImagePullBackOff: container app: not found"
+DEVICES = "0/9 nodes are available: 9 cannot allocate all claims."
 PVC = 'persistentvolumeclaim "a" not found'
 BASE = Cause(Rank.PLACE, "InsufficientCapacity", "no room")
 
@@ -71,6 +73,37 @@ CASES: dict[str, tuple[GangView, list[tuple[str, str]]]] = {
     "a claim is missing": (
         GangView((view(waiting(), verdict=PVC),), shortage=SHORTAGE),
         [("ClaimUnavailable", f"w short of 1 pod; the scheduler says: {PVC}")],
+    ),
+    "a claim is missing that may be about to come": (
+        GangView((view(waiting(JUST_NOW), missing="no a"), view(waiting(LONG_AGO), name="b"))),
+        [],
+    ),
+    "a claim has been missing for a while": (
+        GangView((view(waiting(LONG_AGO), missing="no a"), view(waiting(LONG_AGO), name="b"))),
+        [("ClaimUnavailable", "w: no a")],
+    ),
+    "a claim is missing, and the API server refuses to make it": (
+        GangView((view(waiting(LONG_AGO), missing="no a"),), refused="ResourceClaim a: no"),
+        [
+            ("CreationRefused", "the API server refuses ResourceClaim a: no"),
+            ("ClaimUnavailable", "w: no a"),
+        ],
+    ),
+    "pods are not all there, and the scheduler waits for the rest": (
+        GangView((view(waiting(LONG_AGO), wanted=2), view(waiting(LONG_AGO), name="b"))),
+        [],
+    ),
+    "pods that would lose their claims": (
+        GangView((view(name="b", wanted=1, unmade=("ResourceClaimsUnavailable", "no API")),)),
+        [("ResourceClaimsUnavailable", "b: no API")],
+    ),
+    "devices are short": (
+        GangView((view(waiting(), verdict=DEVICES),)),
+        [("ClaimUnavailable", f"w short of 1 pod; the scheduler says: {DEVICES}")],
+    ),
+    "devices are short, and so is what can be counted": (
+        GangView((view(waiting(), verdict=DEVICES),), shortage=SHORTAGE),
+        [("InsufficientCapacity", "no room")],
     ),
     "there is no room": (
         GangView((view(waiting(), verdict="no"),), shortage=SHORTAGE),
@@ -176,7 +209,12 @@ CASES: dict[str, tuple[GangView, list[tuple[str, str]]]] = {
         [],
     ),
     "nobody knows the image of what would wait": (
-        GangView((view(unready(), name="a"), view(name="b", wanted=1, unmade="no image"))),
+        GangView(
+            (
+                view(unready(), name="a"),
+                view(name="b", wanted=1, unmade=("StartOrderUnavailable", "no image")),
+            )
+        ),
         [("StartOrderUnavailable", "b: no image")],
     ),
     "its parent crashes": (
@@ -213,6 +251,10 @@ def test_a_gang_of_which(gang: GangView, expected: list[tuple[str, str]]) -> Non
 WAITS: dict[str, tuple[GangView, float | None]] = {
     "containers run": (GangView((view(running(LATELY)),)), 241.0),
     "the scheduler is silent": (GangView((view(waiting()),)), 241.0),
+    "a claim may be about to be made": (
+        GangView((view(waiting(JUST_NOW), missing="no a"),)),
+        3.0,
+    ),
     "containers are made": (GangView((view(unready()),)), None),
     "the base gang starts": (GangView((view(waiting(gates=(labels.GATE,))),), base="b"), None),
 }
