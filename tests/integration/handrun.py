@@ -31,7 +31,7 @@ class Pool:
 
     async def add(self, **labels: str) -> str:
         name = f"{self.name}-{len(self.nodes)}"
-        size = {"cpu": "8", "memory": "32Gi", "pods": "100"}
+        size = {"cpu": "8", "memory": "32Gi", "pods": "100", "nvidia.com/gpu": "8"}
         node = {
             "apiVersion": "v1",
             "kind": "Node",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Stage
+from tests.integration.devices import DRA, REAL, a_spec, a_template, publish
 from tests.integration.sets import Body, a_clique, a_group, a_set, conditions
 from tests.support.controlplane import Object, path_of
 from tests.support.operator import OperatorProcess
@@ -15,9 +16,9 @@ from tests.support.webhook import BYPASS
 from tools.localcluster import LocalCluster
 
 CRD = Path(__file__).parents[1] / "support" / "manifests" / "computedomain-crd.yaml"
-DRA, NVIDIA = "resource.k8s.io/v1", "resource.nvidia.com/v1beta1"
-REAL, MISSING = "nic.example.org", "nowhere.example.org"
-"""Device classes: one has devices that all nodes reach, of the other there are none."""
+NVIDIA = "resource.nvidia.com/v1beta1"
+MISSING = "nowhere.example.org"
+"""A device class of which there are no devices."""
 
 
 @pytest.fixture(scope="module")
@@ -34,35 +35,8 @@ def operator(
 
 @pytest.fixture
 async def devices(stage: Stage) -> Stage:
-    """As a driver of network cards would publish them; of the cluster, so all tests share them."""
-    if await stage.kube.find(path_of(DRA, "deviceclasses", name=REAL)) is None:
-        selector = {"cel": {"expression": f'device.driver == "{REAL}"'}}
-        body: Body = {
-            "apiVersion": DRA,
-            "kind": "DeviceClass",
-            "metadata": {"name": REAL},
-            "spec": {"selectors": [selector]},
-        }
-        await stage.kube.create(path_of(DRA, "deviceclasses"), body)
-        pool = {"name": "cards", "generation": 1, "resourceSliceCount": 1}
-        body = {
-            "apiVersion": DRA,
-            "kind": "ResourceSlice",
-            "metadata": {"name": "cards"},
-            "spec": {
-                "driver": REAL,
-                "pool": pool,
-                "allNodes": True,
-                "devices": [{"name": f"card-{index}"} for index in range(64)],
-            },
-        }
-        await stage.kube.create(path_of(DRA, "resourceslices"), body)
+    await publish(stage.kube)
     return stage
-
-
-def a_spec(device_class: str) -> Body:
-    request = {"name": "card", "exactly": {"deviceClassName": device_class}}
-    return {"spec": {"devices": {"requests": [request]}}}
 
 
 def shared(name: str, scope: str, **rest: Any) -> Body:
@@ -282,13 +256,7 @@ async def test_a_template_that_comes_late(
         ),
         "the other set runs",
     )
-    template = {
-        "apiVersion": DRA,
-        "kind": "ResourceClaimTemplate",
-        "metadata": {"name": "lent"},
-        "spec": a_spec(REAL),
-    }
-    await stage.kube.create(path_of(DRA, "resourceclaimtemplates", stage.namespace), template)
+    await a_template(stage.kube, stage.namespace, "lent")
     made = await until_claims(stage, [claim])
     assert made[claim]["spec"]["devices"]["requests"][0]["name"] == "card"
     await stage.settled()

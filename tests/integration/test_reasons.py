@@ -4,17 +4,21 @@ Pods go to nodes that nobody runs, so that a test can say what a kubelet would.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import Stage
+from tests.integration.devices import a_claim, a_template, publish
 from tests.integration.handrun import Pool, containers, moment
+from tests.integration.racks import binding_path
 from tests.integration.sets import Body, a_group, a_set, conditions
 from tests.support.controlplane import Object, path_of
 from tests.support.operator import OperatorProcess
+from tests.support.privileges import operator_kubeconfig
+from tools.localcluster import LocalCluster
 
 pytestmark = pytest.mark.unguarded
 """Some causes are made on children, which admission forbids to users."""
@@ -23,12 +27,29 @@ SECONDS = 10.0
 """Within which the true reason must be told."""
 
 
+@pytest.fixture(scope="module")
+def operator(
+    ground: LocalCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    settings = {
+        "GROVE_NETWORK__AUTO_MNNVL_ENABLED": "true",
+        "GROVE_TOPOLOGY_AWARE_SCHEDULING__ENABLED": "true",
+    }
+    folder = tmp_path_factory.mktemp("operator")
+    with OperatorProcess(operator_kubeconfig(ground), folder, **settings) as process:
+        yield process
+        assert process.running, process.tail()
+        assert process.metric("grove_operator_errors_total", reason="bug") == 0, process.tail()
+
+
 @pytest.fixture
 async def pool(stage: Stage, operator: OperatorProcess) -> AsyncIterator[Pool]:
     del operator
     made = Pool(stage.kube, f"why-{uuid.uuid4().hex[:6]}")
     yield made
     await made.close(stage.namespace)
+    if await stage.kube.find(binding_path(made.name)):
+        await stage.kube.delete(binding_path(made.name))
 
 
 @dataclass(frozen=True)
@@ -68,6 +89,23 @@ class Scene:
     async def get_ready(self, clique: str = "main") -> None:
         for pod in self.pods(clique):
             await self.pool.report_ready(pod)
+
+    async def bind(self) -> Body:
+        """Zones and racks of the pool's nodes, by `z` and `r`; gives their labels."""
+        keys = {level: f"{self.pool.name}.example.org/{level}" for level in ("zone", "rack")}
+        levels = [{"domain": domain, "key": key} for domain, key in keys.items()]
+        body = {
+            "apiVersion": "grove.io/v1alpha1",
+            "kind": "ClusterTopologyBinding",
+            "metadata": {"name": self.pool.name},
+            "spec": {"levels": levels},
+        }
+        await self.stage.kube.create(binding_path(), body)
+        return keys
+
+    def packed(self, level: str) -> Body:
+        pack = {"topologyName": self.pool.name, "pack": {"required": level}}
+        return {"topologyConstraint": pack}
 
     def blocked(self, kind: str = "PodGang", name: str = "why-0") -> tuple[str, str]:
         """Reason and message; empty if it is not blocked."""
@@ -195,6 +233,83 @@ async def a_missing_claim(scene: Scene) -> None:
     await kube.create(path_of("v1", "persistentvolumeclaims", namespace), claim)
 
 
+def claiming(scene: Scene, **source: str) -> Body:
+    """A clique whose pods claim a device by themselves."""
+    clique = scene.pool.clique("main")
+    pod_spec = clique["spec"]["podSpec"]
+    pod_spec["resourceClaims"] = [{"name": "nic"} | source]
+    pod_spec["containers"][0]["resources"]["claims"] = [{"name": "nic"}]
+    return clique
+
+
+async def a_missing_claim_for_devices(scene: Scene) -> None:
+    kube, namespace = scene.stage.kube, scene.stage.namespace
+    await publish(kube)
+    await scene.pool.add()
+    await scene.create(claiming(scene, resourceClaimName="mine"), scene.pool.clique("other"))
+    await scene.told("ClaimUnavailable", "main: there is no ResourceClaim mine")
+    await a_claim(kube, namespace, "mine")
+
+
+async def a_missing_template_of_claims(scene: Scene) -> None:
+    kube, namespace = scene.stage.kube, scene.stage.namespace
+    await publish(kube)
+    await scene.pool.add()
+    await scene.create(claiming(scene, resourceClaimTemplateName="mine"))
+    await scene.told("ClaimUnavailable", "main: there is no ResourceClaimTemplate mine")
+    await a_template(kube, namespace, "mine")
+
+
+async def a_missing_template_of_shared_claims(scene: Scene) -> None:
+    kube, namespace = scene.stage.kube, scene.stage.namespace
+    await publish(kube)
+    await scene.pool.add()
+    await scene.create(
+        scene.pool.clique("main", 2),
+        resourceSharing=[{"name": "lent", "scope": "AllReplicas"}],
+    )
+    await scene.told("ClaimUnavailable", "there is no ResourceClaimTemplate lent in namespace")
+    await a_template(kube, namespace, "lent")
+
+
+async def a_driver_that_is_not_there(scene: Scene) -> None:
+    """The template is what it would make."""
+    kube, namespace = scene.stage.kube, scene.stage.namespace
+    await publish(kube)
+    await scene.pool.add()
+    clique = scene.pool.clique("main", requests={"nvidia.com/gpu": "1"})
+    await scene.create(clique | {"annotations": {"grove.io/mnnvl-group": "fabric"}})
+    missing = "there is no ResourceClaimTemplate why-0-fabric"
+    await scene.told("ClaimUnavailable", missing, "install NVIDIA's DRA driver")
+    await a_template(kube, namespace, "why-0-fabric")
+
+
+async def racks_that_are_too_small(scene: Scene) -> None:
+    """Two nodes have room for all, and neither rack has."""
+    rack = (await scene.bind())["rack"]
+    for name in ("r1", "r2"):
+        await scene.pool.add(**{rack: name})
+    await scene.create(scene.pool.clique("main", 3, requests={"cpu": "3"}), **scene.packed("rack"))
+    short = "main short of 1 pod: rack r1 has 8 free cpu, 9 needed; r2 has 8"
+    await scene.told("InsufficientCapacity", short)
+    await scene.pool.add(**{rack: "r2"})
+
+
+async def zones_that_are_too_small(scene: Scene) -> None:
+    """Each clique finds a rack in any zone, and no zone has one for each."""
+    keys = await scene.bind()
+    for zone in ("z1", "z2"):
+        await scene.pool.add(**{keys["zone"]: zone, keys["rack"]: f"{zone}-r1"})
+    cliques = [
+        scene.pool.clique(name, 2, requests={"cpu": "3"}) | scene.packed("rack")
+        for name in ("left", "right")
+    ]
+    await scene.create(*cliques, **scene.packed("zone"))
+    short = "right short of 2 pods: zone z1 has 8 free cpu, 12 needed; z2 has 8"
+    await scene.told("InsufficientCapacity", short)
+    await scene.pool.add(**{keys["zone"]: "z2", keys["rack"]: "z2-r2"})
+
+
 async def an_image_that_is_not_there(scene: Scene) -> None:
     await scene.start(scene.pool.clique("main", 2))
     await scene.report(waiting("ErrImagePull", "registry.example/main:1: not found"))
@@ -257,6 +372,12 @@ CAUSES: tuple[Cause, ...] = (
     cordoned_nodes,
     a_taint,
     a_missing_claim,
+    a_missing_claim_for_devices,
+    a_missing_template_of_claims,
+    a_missing_template_of_shared_claims,
+    a_driver_that_is_not_there,
+    racks_that_are_too_small,
+    zones_that_are_too_small,
     an_image_that_is_not_there,
     a_missing_config_map,
     a_crash_loop,
