@@ -111,3 +111,28 @@ def test_it_knows_the_nodes_that_there_are(world: World) -> None:
     assert (sorted(world.occupancy), len(world.occupancy)) == (["m", "n"], 2)
     world.pod(node="gone")
     assert "gone" not in world.occupancy
+
+
+def test_what_was_worked_out_lasts_until_something_changes(world: World) -> None:
+    def forgets() -> bool:
+        gone = not world.occupancy.answers
+        world.occupancy.answers["how much?"] = 42
+        return gone
+
+    assert forgets()
+    assert not forgets()
+    pod = world.pod(node="")
+    assert not forgets()  # it stands nowhere
+    pod = world.pod()
+    assert forgets()
+    world.store.delete(Kind.POD, pod)
+    assert forgets()
+    world.node(cpu=4000)
+    assert forgets()
+    world.pod()
+    assert world.free() == (3000, 9)
+    assert forgets()
+    world.clique(cpu="2")
+    assert forgets()
+    world.occupancy.answers.update(dict.fromkeys(range(2000)))
+    assert forgets()

@@ -55,6 +55,21 @@ async def test_nodes_that_come_change_what_is_told() -> None:
         assert blocked(operator, Kind.SET, "tide") == ("", "")
 
 
+async def test_however_many_nodes_change_blocked_gangs_are_looked_at_once() -> None:
+    async with at_work(FakeCluster(room=lambda _: False)) as operator:
+        operator.cluster.apply(PAIR.but(replicas=3).manifest())
+        await operator.settle()
+        unschedulable(operator)
+        await operator.settle()
+        assert operator.queue.scheduled == 0
+        for number in range(50):
+            node = Node(name=f"n{number}", allocatable={"cpu": 1000, "pods": 1})
+            operator.reconciler.attention.nodes.upsert(node)
+        assert operator.queue.scheduled == 1
+        await operator.settle()
+        assert gang(operator)[0] == "Unschedulable"  # by this count there is room now
+
+
 async def test_a_node_that_falls_silent_is_told_of_its_pods() -> None:
     async with at_work() as operator:
         operator.cluster.apply(PAIR.manifest())

@@ -182,6 +182,11 @@ def test_a_domain_is_made_and_mentioned_in_the_podclique() -> None:
     assert look(linked(), seen, SERVED).actions == ()
 
 
+def claiming() -> SetBuilder:
+    own = {"resourceClaims": [{"name": "nic", "resourceClaimName": "mine"}]}
+    return a_set().with_clique("w", pod_spec=own)
+
+
 UNSERVED, OFF = replace(SERVED, compute_domains=False), replace(SERVED, mnnvl=False)
 
 
@@ -247,6 +252,10 @@ TROUBLE = ReplicaSummary(
     problem="[Operation: Sync, Code: x] message: the reason",
     problem_code="ERR_SYNC_PCSG_RESOURCE_CLAIM",
 )
+REFUSED = ReplicaSummary(
+    problem="[Operation: Sync, Code: x] message: ComputeDomain tide-0-fabric: no",
+    problem_code="ERR_SYNC_COMPUTEDOMAIN",
+)
 OTHER = ReplicaSummary(problem="no", problem_code="ERR_CREATE_POD")
 KNOWN: ClaimTemplates = {LENT: {}}
 FINE = ("True", "NothingInTheWay")
@@ -272,6 +281,19 @@ STORIES: dict[str, tuple[SetBuilder, dict[str, Any], tuple[str, str], list[str]]
         ["ERR_SYNC_PCSG_RESOURCE_CLAIM"],
     ),
     "another trouble": (reef(), {"templates": KNOWN, "r1": OTHER}, FINE, ["ERR_CREATE_POD"]),
+    "the API server refuses a ComputeDomain": (
+        linked(),
+        {"r0": REFUSED},
+        ("False", "ComputeDomainsRefused"),
+        ["ERR_SYNC_COMPUTEDOMAIN"],
+    ),
+    "a set with claims of its user's own": (claiming(), {}, ("", ""), []),
+    "a set with claims of its user's own, and the API is not served": (
+        claiming(),
+        {"offered": NATIVE},
+        ("False", "ResourceClaimsUnavailable"),
+        ["ERR_SYNC_PCS_RESOURCE_CLAIM"],
+    ),
     "the API is not served": (
         reef(),
         {"offered": NATIVE},
