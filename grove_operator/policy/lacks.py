@@ -270,10 +270,9 @@ class Checker:
             if not any(lot.sort in sorts for lot in lots):
                 continue
             has = free[values[-1]] = self.free(lots, sorts)
-            room += min(
-                *(has[name] // amount for name, amount in needs.items()),
-                *(self._times(item, lots) for item in group.everyone if exact),
-            )
+            times = [has[name] // amount for name, amount in needs.items()]
+            times += [self._times(item, lots) for item in group.everyone if exact]
+            room += min(times)
             if room >= number:
                 return None
         return Copies(number, room, group.key, needs, free)
