@@ -254,14 +254,14 @@ _OPERATOR: Final = (
         group="resource.k8s.io",
         resources=("resourceclaims",),
         verbs=_MANAGE,
-        why="the claims that pods of a set share",
+        why="the claims that pods of a set share, and whether those that pod specs name are there",
     ),
     Right(
         holder=Holder.OPERATOR,
         group="resource.k8s.io",
         resources=("resourceclaimtemplates",),
         verbs=_FOLLOW,
-        why="the templates that sets name, in any namespace; followed once a set names one",
+        why="the templates that sets and pod specs name; followed once one is named",
     ),
     Right(
         holder=Holder.OPERATOR,

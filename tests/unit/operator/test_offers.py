@@ -10,6 +10,7 @@ from grove_operator.cluster.config import ClientOptions
 from grove_operator.cluster.discovery import VOLCANO_SUB_GROUPS
 from grove_operator.cluster.resources import (
     KAI_POD_GROUPS,
+    OLDER_CLAIMS,
     POD_GROUPS,
     POD_MONITORS,
     VOLCANO_POD_GROUPS,
@@ -43,6 +44,15 @@ async def test_pod_monitors_count_once_they_are_served_and_listed(operator: Oper
     operator._discovered(found())
     offered.append(operator.reconciler.capabilities.pod_monitors)
     assert offered == [False, False, True, False]
+
+
+async def test_an_older_version_of_claims_is_good_for_users_alone(operator: Operator) -> None:
+    offered = []
+    for resources in ((), OLDER_CLAIMS[:1], ()):
+        operator._discovered(found(*resources))
+        capabilities = operator.reconciler.capabilities
+        offered.append((capabilities.resource_claims, capabilities.older_claims))
+    assert offered == [(False, False), (False, True), (False, False)]
 
 
 async def test_pod_monitors_that_may_not_be_read_hold_nothing_else_up(operator: Operator) -> None:
