@@ -102,18 +102,14 @@ class Operator:
         self.node_informer: AnyInformer = Informer(
             api, NODES, decode=decode_node, sink=self.reconciler.attention.nodes
         )
-        self.template_informer: AnyInformer = Informer(
-            api,
-            RESOURCE_CLAIM_TEMPLATES,
-            decode=decode_claim_template,
-            sink=self.reconciler.attention.templates,
-        )
-        self.claim_informer: AnyInformer = Informer(
-            api,
-            RESOURCE_CLAIMS,
-            decode=decode_claim,
-            sink=self.reconciler.attention.claims,
-        )
+        attention = self.reconciler.attention
+        self.named_claims: list[tuple[ClaimCache, AnyInformer]] = [
+            (cache, Informer(api, resource, decode=decode, sink=cache))
+            for cache, resource, decode in (
+                (attention.templates, RESOURCE_CLAIM_TEMPLATES, decode_claim_template),
+                (attention.claims, RESOURCE_CLAIMS, decode_claim),
+            )
+        ]
         self.topologies = TopologyKeeper(api, settings, self.recorder, _now, self._relevel)
         self.shell = Shell(
             api.credentials, KINDS, event_handlers(self._look_at_set, self.topologies.look)
@@ -186,11 +182,7 @@ class Operator:
             supervisor.add(f"informer {kind}", run)
         supervisor.add("informer PriorityClass", self.priority_informer.run)
         supervisor.add("informer Node", self.node_informer.run)
-        attention = self.reconciler.attention
-        for cache, informer in (
-            (attention.templates, self.template_informer),
-            (attention.claims, self.claim_informer),
-        ):
+        for cache, informer in self.named_claims:
             run = partial(self._inform_if_needed, cache, informer)
             supervisor.add(f"informer of named {informer.resource.kind}s", run)
         if self.topologies.enabled:

@@ -21,6 +21,7 @@ from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.plan.motion import is_updating
 from grove_operator.policy.pacing import Changes, Pace, is_strained
+from grove_operator.policy.reasons import Rank
 from grove_operator.policy.turns import holder
 
 _GROUPS: Final = frozenset({Kind.POD_GROUP, Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP})
@@ -133,7 +134,8 @@ class Attention:
         blocked = [
             Key(*family, replica)
             for family, known in self.known.items()
-            for replica in known.blocked
+            for replica, summary in known.blocked.items()
+            if summary.blocked and summary.blocked.rank <= Rank.PLACE
         ]
         for index, key in enumerate(blocked):
             self.queue.add(key, delay=index / _BLOCKED_RATE)

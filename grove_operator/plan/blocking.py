@@ -1,8 +1,7 @@
 """Says of each gang that is not ready why it is not: gathers what is known, and writes it down.
 
-The rules are in `policy/reasons.py` and `policy/room.py`. Only gangs that are not ready cost
-anything. A condition appears with the first cause and
-goes with the last, so a gang that merely starts never has it.
+The rules are in `policy/reasons.py`. Only gangs that are not ready cost anything. A condition
+appears with the first cause and goes with the last, so a gang that merely starts never has it.
 """
 
 from collections import Counter
@@ -133,7 +132,7 @@ class Blocking:
         counts = self._counts.get(slot.name)
         verdict, failure = "", _NO_FAILURE
         claims: tuple[str, ...] = ()
-        missing = ""
+        missing, unsure = "", False
         if counts is not None and not counts.enough_scheduled:
             verdict = self._verdict_of(slot.name)
             group = self._seen.pod_groups.get(pod_group_of(slot, self._context.capabilities))
@@ -141,7 +140,7 @@ class Blocking:
                 failure = failed_attempt(group.status)
             if failure[0]:
                 claims = self._claims(slot)
-            missing = self._missing.of(slot)
+            missing, unsure = self._missing.of(slot), self._missing.is_unsure(slot)
         return CliqueView(
             name=names[slot.name],
             counts=counts,
@@ -152,6 +151,7 @@ class Blocking:
             claims=claims,
             unmade=self._unmade(slot),
             missing=missing,
+            unsure=unsure,
         )
 
     def _unmade(self, slot: CliqueSlot) -> tuple[str, str]:

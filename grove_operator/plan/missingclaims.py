@@ -28,6 +28,15 @@ class MissingClaims:
         """What pods of the PodClique lack; empty if nothing is known to be missing."""
         return "; ".join(dict.fromkeys((*self._named(slot), *self._shared(slot))))
 
+    def is_unsure(self, slot: CliqueSlot) -> bool:
+        """Whether its pods name what is not known to exist or not, as when an operator starts."""
+        seen, fields = self._seen, set[str]()
+        for item in self._context.cliques[slot.name].spec["podSpec"].get("resourceClaims") or ():
+            fields |= {field for field in item if item[field]}
+        return ("resourceClaimName" in fields and seen.surroundings.claims is None) or (
+            "resourceClaimTemplateName" in fields and seen.claim_templates is None
+        )
+
     def _named(self, slot: CliqueSlot) -> Iterator[str]:
         """What the pod spec itself names, by its user or by us."""
         context, seen = self._context, self._seen

@@ -70,6 +70,8 @@ class CliqueView:
     """Reason and text, when its pods are not even made by our own decision."""
     missing: str = ""
     """Which claims its pods name that do not exist: no scheduler says a word of such pods."""
+    unsure: bool = False
+    """Whether it is not known if their claims exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _unplaced(gang: GangView, now: str, waits: list[float]) -> Iterator[Cause]:
                 yield _refused_place(view, counts, claim=claim or _no_devices(view.verdict))
             told = True
     missing = [view for view in gang.cliques if view.missing]
+    unsure = any(view.unsure for view in gang.cliques)
     for view in missing:
         yield from _missing(view, now, waits)
     if told or missing or gang.base or gang.untold:
@@ -162,7 +165,7 @@ def _unplaced(gang: GangView, now: str, waits: list[float]) -> Iterator[Cause]:
         if view.counts is not None and not view.counts.enough_scheduled:
             if view.failure[0]:
                 yield from _failed(view, now, waits)
-            elif gang.complete:  # else the scheduler holds it back, and says nothing of it
+            elif gang.complete and not unsure:  # else it may well be held back, without a word
                 yield from _silent(view, gang.shown, now, waits)
 
 

@@ -24,6 +24,7 @@ from grove_operator.plan.blocking import set_blocked
 from grove_operator.scheduling.native import Capabilities
 from tests.support.builders import (
     NATIVE,
+    Body,
     SetBuilder,
     a_meta,
     a_rest,
@@ -292,7 +293,6 @@ MISSING: dict[str, tuple[SetBuilder, Capabilities, dict[str, Any], str]] = {
         "a: there is no ResourceClaim mine",
     ),
     "a claim that is there": (claiming(**MINE), SERVED, {"claims": {("harbor", "mine")}}, ""),
-    "claims that are not known": (claiming(**MINE), SERVED, {}, ""),
     "a template of the user's own": (
         claiming(**MADE),
         SERVED,
@@ -367,6 +367,14 @@ def test_what_is_told_of(
     told = conditions(look(builder, seen, offered))["tide-0"]
     expected = ("ClaimUnavailable", message) if message else ("SchedulerSilent", told["message"])
     assert (told["reason"], told["message"]) == expected
+
+
+@pytest.mark.parametrize("spec", [MINE, MADE], ids=["claims", "templates"])
+def test_nobody_is_called_silent_while_it_is_not_known_what_exists(spec: Body) -> None:
+    builder = claiming(**spec)
+    _, seen = a_rest(builder, SERVED)
+    seen = changed(unplaced(seen, "tide-0-a", says=""), claim_templates=None)
+    assert conditions(look(builder, seen, SERVED)) == {}
 
 
 def test_pods_that_are_not_made_for_they_would_lose_their_claims_block_their_gang() -> None:
