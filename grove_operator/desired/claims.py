@@ -137,10 +137,14 @@ def claims_of_pod(
     return list(_names([*_levels_above(blueprint, slot, replica), own], slot))
 
 
-def claims_of_all_pods(blueprint: SetBlueprint, slot: CliqueSlot, replica: int) -> list[str]:
-    """Names of the claims that all pods of a PodClique use together."""
-    own = [claim for claim in slot.blueprint.claims if not claim.per_copy]
-    return list(_names([*_levels_above(blueprint, slot, replica), (slot.name, 0, own)], slot))
+def claims_of_pod_group(slot: CliqueSlot) -> list[str]:
+    """Names of the claims that pods of the PodClique share, and with no pod of another gang."""
+    levels: list[_Level] = []
+    if slot.group is not None:
+        copies = [claim for claim in slot.group.blueprint.claims if claim.per_copy]
+        levels.append((slot.group.name, slot.group_replica, copies))
+    levels.append((slot.name, 0, [claim for claim in slot.blueprint.claims if not claim.per_copy]))
+    return list(_names(levels, slot))
 
 
 def _levels_above(blueprint: SetBlueprint, slot: CliqueSlot, replica: int) -> Iterator[_Level]:

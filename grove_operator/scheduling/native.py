@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.desired.blueprint import SetBlueprint, replica_label
-from grove_operator.desired.claims import claim_entries, claims_of_all_pods
+from grove_operator.desired.claims import claim_entries, claims_of_pod_group
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
 from grove_operator.desired.packing import NO_TOPOLOGY, TopologyOffer
 from grove_operator.scheduling.profiles import NO_PROFILES, Profiles
@@ -190,14 +190,14 @@ class _Builder:
         return self._body(POD_GROUP_API, "PodGroup", self.gang.name, {}, keyed(spec, root))
 
     def _claims(self, slots: Iterable[CliqueSlot]) -> dict[str, Any]:
-        """Claims that pods share are reserved for the group: else at most 256 pods could use one.
+        """Claims that only its pods share are reserved for the group: else 256 pods could use one.
 
         Where the feature gate DRAWorkloadResourceClaims is off, the server drops the field, and
         each pod counts. Claims beyond four are reserved for pods anyway.
         """
         if not self.has_claims:
             return {}
-        every = (claims_of_all_pods(self.blueprint, slot, self.replica) for slot in slots)
+        every = map(claims_of_pod_group, slots)
         claims = list(dict.fromkeys(name for found in every for name in found))[:MAX_CLAIMS]
         return {"resourceClaims": claim_entries(claims)} if claims else {}
 

@@ -139,9 +139,10 @@ async def test_claims_of_all_levels(devices: Stage, operator: OperatorProcess) -
     ]
     assert told(stage, "reef") == ("True", "NothingInTheWay")
     [group] = [it for it in stage.seen.of("PodGroup") if it["metadata"]["name"] == "reef-1"]
-    shared_by_all = [item["resourceClaimName"] for item in group["spec"]["resourceClaims"]]
-    assert shared_by_all == ["reef-all-a", "reef-1-p", "reef-1-gate-all-a", "reef-1-crew-all-a"]
-    assert await holders(stage, "reef-1-p") == {("podgroups", "reef-1")}
+    reserved = [item["resourceClaimName"] for item in group["spec"]["resourceClaims"]]
+    assert reserved == ["reef-1-gate-all-a", "reef-1-crew-0-p"]
+    assert await holders(stage, "reef-1-gate-all-a") == {("podgroups", "reef-1")}
+    assert {kind for kind, _ in await holders(stage, "reef-all-a")} == {"pods"}
     assert {kind for kind, _ in await holders(stage, "reef-1-gate-0-p")} == {"pods"}
     await stage.alone()
     await stage.seen.stays_quiet(2)
