@@ -81,6 +81,8 @@ class Pod(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not ready, if it is not merely starting: a reason, then what it is about."""
     ended: str = ""
     """When it failed or succeeded as a whole."""
+    placed_since: str = ""
+    """When it was placed, if that is told."""
     verdict: str = ""
 
 

@@ -68,7 +68,8 @@ def merge(
 
     `owned` are the types that we write: one of them that is not in `ours` is dropped, every other
     type is kept as it stands, for it belongs to a scheduler or a user. The transition time moves
-    only when the status changes. Order: kept ones in place, new ones appended.
+    only when the status changes, unless ours gives one. Order: kept ones in place, new ones
+    appended.
     """
     wanted = {item["type"]: item for item in ours}
     result: list[Condition] = []
@@ -78,7 +79,7 @@ def merge(
             result.append(_updated(item, wanted.pop(type_), now))
         elif type_ not in owned:
             result.append(item)
-    result.extend(item | {"lastTransitionTime": now} for item in wanted.values())
+    result.extend({"lastTransitionTime": now} | item for item in wanted.values())
     return result
 
 
@@ -87,4 +88,4 @@ def _updated(old: Condition, new: Condition, now: str) -> Condition:
     if same:
         return old
     moved = now if old.get("status") != new["status"] else old.get("lastTransitionTime", now)
-    return new | {"lastTransitionTime": moved}
+    return {"lastTransitionTime": moved} | new

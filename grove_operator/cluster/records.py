@@ -151,13 +151,14 @@ def _interned(values: dict[str, str] | None) -> dict[str, str]:
 def decode_pod(raw: Raw) -> Pod:
     json = _pod(raw)
     ready = scheduled = False
-    verdict = since = ""
+    verdict = since = placed = ""
     for condition in json.status.conditions or ():
         if condition.type == "Ready":
             ready = condition.status == "True" and json.status.phase not in _OVER
             since = condition.last_transition_time or ""
         elif condition.type == "PodScheduled":
             scheduled = condition.status == "True"
+            placed = condition.last_transition_time or "" if scheduled else ""
             if not scheduled and condition.reason == "Unschedulable":
                 verdict = condition.message
     state = _READY if ready else _state(json.status, since)
@@ -176,6 +177,7 @@ def decode_pod(raw: Raw) -> Pod:
         trouble=state.trouble,
         ended=state.ended,
         verdict=verdict,
+        placed_since=intern(placed),
     )
 
 

@@ -36,8 +36,9 @@ AT_REST: Final = Movement()
 class Recovery:
     """What a replica needs because pods ended, or because a gang fell below its minimum."""
 
-    reached: frozenset[str] = frozenset()
-    """PodCliques and scaling groups that had what they need since they were last started."""
+    reached: Mapping[str, str] = field(default_factory=dict)
+    """PodCliques and scaling groups that had what they need since they were last started, with the
+    time at which that was noted."""
     removals: Mapping[str, str] = field(default_factory=dict)
     tries: Mapping[str, int] = field(default_factory=dict)
     """By PodClique: what to note on the successors of ended pods."""

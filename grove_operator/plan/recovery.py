@@ -5,18 +5,18 @@ stay. A scaling group restarts a broken replica of its own while enough others a
 set restarts the whole replica.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grove_operator.api import conditions as c
-from grove_operator.desired.expansion import CliqueSlot, GroupSlot
+from grove_operator.desired.expansion import GroupSlot
 from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot, ScalingGroup
 from grove_operator.plan.actions import Event, Patch, Rank
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.groups import GroupView, group_views
 from grove_operator.plan.motion import Recovery, is_updating, soonest
 from grove_operator.policy.availability import CliqueCounts
-from grove_operator.policy.breaches import Breach, breach_of, first, judge_group
+from grove_operator.policy.breaches import Breach, breach_of, first, judge_group, reached_since
 from grove_operator.policy.endings import Endings, replace_ended
 
 Counts = Mapping[str, CliqueCounts]
@@ -26,7 +26,7 @@ def plan_recovery(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts
     """`context` knows of the update's step already: what is being updated is not restarted."""
     judge = _Judge(context, seen, counts, group_views(context, counts))
     endings = judge.endings()
-    reached = frozenset(judge.reached())
+    reached = dict(judge.reached())
     restarts = judge.restarts(reached)
     removals = {pod.meta.uid: "it has ended" for found in endings.values() for pod in found.replace}
     return Recovery(
@@ -66,31 +66,35 @@ class _Judge:
 
     # --- what has once had its minimum -----------------------------------------------------
 
-    def reached(self) -> Iterator[str]:
-        """An instance of which nothing is placed any more starts from the beginning."""
-        placed = any(item.scheduled for item in self.counts.values())
+    def reached(self) -> Iterator[tuple[str, str]]:
+        """An instance of which nothing that was placed is left starts from the beginning."""
         for name, item in self.counts.items():
-            slot = self.context.slots.cliques[name]
-            alive = placed if slot.group is None else self._is_placed(slot)
-            before = _has(self.context.cliques[name].status, c.MIN_AVAILABLE_REACHED)
-            if item.enough_scheduled or (before and alive):
-                yield name
+            conditions = _conditions(self.context.cliques[name])
+            start, enough = self._start(name), item.enough_scheduled
+            if since := reached_since(conditions, start, self.context.now, enough=enough):
+                yield name, since
         for name, group in self.context.groups.items():
             view = self.views.get(name)
-            before = _has(group.status, c.MIN_AVAILABLE_REACHED)
-            if view is not None and (not view.is_breached or (before and placed)):
-                yield name
+            if view is None:
+                continue
+            conditions, enough = _conditions(group), not view.is_breached
+            if since := reached_since(
+                conditions, self._start(name), self.context.now, enough=enough
+            ):
+                yield name, since
 
-    def _is_placed(self, slot: CliqueSlot) -> bool:
-        group = slot.group
-        if group is None:
-            return False
-        members = self.views[group.name].replicas[slot.group_replica].members
-        return any(self.counts[name].scheduled for name in members if name in self.counts)
+    def _start(self, name: str) -> str | None:
+        """When the first pod was placed of what is restarted together with a PodClique or group."""
+        slot = self.context.slots.cliques.get(name)
+        members: Iterable[str] = self.counts
+        if slot is not None and slot.group is not None:
+            members = self.views[slot.group.name].replicas[slot.group_replica].members
+        found = (self.counts[name] for name in members if name in self.counts)
+        return min((item.placed_since for item in found if item.scheduled), default=None)
 
     # --- broken gangs ----------------------------------------------------------------------
 
-    def restarts(self, reached: frozenset[str]) -> Recovery:
+    def restarts(self, reached: Container[str]) -> Recovery:
         """The whole replica, if it is broken; else the broken replicas of its groups."""
         breaches = list(self._breaches_of_set(reached)) if self._is_complete() else []
         worst = first(breaches)
@@ -115,7 +119,7 @@ class _Judge:
         slots = self.context.slots.cliques
         return all(name in self.counts for name, slot in slots.items() if slot.group is None)
 
-    def _breaches_of_set(self, reached: frozenset[str]) -> Iterator[Breach]:
+    def _breaches_of_set(self, reached: Container[str]) -> Iterator[Breach]:
         for name, item in self.counts.items():
             standalone = self.context.slots.cliques[name].group is None
             if standalone and name in reached and item.is_breached and not self._is_updating(name):
@@ -124,20 +128,20 @@ class _Judge:
             view = self.views.get(name)
             if view is None or name not in reached or self._is_updating(name):
                 continue
-            restarting = _has(group.status, c.GANG_TERMINATION_IN_PROGRESS)
+            restarting = c.is_true(_conditions(group), c.GANG_TERMINATION_IN_PROGRESS)
             if view.is_breached and not restarting:
                 yield self._breach(group)
 
     def _breach(self, record: Clique | ScalingGroup) -> Breach:
-        conditions = record.status.get("conditions") or ()
-        delay = self.context.blueprint.termination_delay
-        return breach_of(record.meta.name, conditions, delay, self.context.now)
+        name, delay = record.meta.name, self.context.blueprint.termination_delay
+        start = self._start(name) or ""
+        return breach_of(name, _conditions(record), delay, start, self.context.now)
 
     def _is_updating(self, name: str) -> bool:
         movement = self.context.movement
         return is_updating(movement.cliques.get(name) or movement.groups.get(name))
 
-    def _restart_members(self, slot: GroupSlot, reached: frozenset[str]) -> Recovery:
+    def _restart_members(self, slot: GroupSlot, reached: Container[str]) -> Recovery:
         view = self.views[slot.name]
         breaches = [
             (index, self._breach(self.context.cliques[name]))
@@ -213,9 +217,8 @@ class _Judge:
         return Event(Kind.SET, blueprint.name, blueprint.uid, reason, text, warning=True)
 
 
-def _has(status: Mapping[str, object], type_: str) -> bool:
-    conditions = status.get("conditions")
-    return isinstance(conditions, list) and c.is_true(conditions, type_)
+def _conditions(record: Clique | ScalingGroup) -> Sequence[c.Condition]:
+    return record.status.get("conditions") or ()
 
 
 def _list(indices: Iterable[int]) -> str:

@@ -91,8 +91,8 @@ def _clique_conditions(
         yield _suspended()
     else:
         yield _breached(counts)
-    if name in context.recovery.reached:
-        yield _REACHED
+    if since := context.recovery.reached.get(name):
+        yield _REACHED | {"lastTransitionTime": since}
     if notice := context.recovery.notices.get(name):
         yield c.condition(c.POD_REPLACEMENT_WAITS, status=True, reason="BackingOff", message=notice)
     if waiting := context.order.conditions.get(name):
@@ -192,8 +192,8 @@ def _group_conditions(
             reason=f"{prefix}AvailablePodCliqueScalingGroupReplicas",
             message=f"{'fewer than' if breached else 'at least'} {view.needed} replicas are intact",
         )
-    if name in context.recovery.reached:
-        yield _REACHED
+    if since := context.recovery.reached.get(name):
+        yield _REACHED | {"lastTransitionTime": since}
     restarting = c.find(group.status.get("conditions") or (), c.GANG_TERMINATION_IN_PROGRESS)
     if restarting is not None and breached:
         yield restarting

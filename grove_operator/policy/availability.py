@@ -31,6 +31,8 @@ class CliqueCounts:
     """Pods that failed or succeeded and have yet to be replaced."""
     unready_pod: Pod | None = None
     """The first pod that is not ready."""
+    placed_since: str = ""
+    """When the first of its placed pods was placed, or made where that is not told."""
 
     @property
     def enough_scheduled(self) -> bool:
@@ -80,7 +82,7 @@ def count_pods(
 ) -> CliqueCounts:
     """`group` is the PodGroup that new pods join; empty where there is none."""
     total = scheduled = ready = updated = gated = failing = unready = outside = ended = 0
-    verdict, lagging = "", None
+    verdict, lagging, first = "", None, ""
     for pod in pods:
         if pod.meta.deleting:
             continue
@@ -95,6 +97,8 @@ def count_pods(
         if not pod.scheduled:
             verdict = verdict or pod.verdict
             continue
+        since = pod.placed_since or pod.meta.created
+        first = min(first, since) if scheduled else since
         scheduled += 1
         outside += pod.group != group
         if pod.ready:
@@ -117,6 +121,7 @@ def count_pods(
         outside=outside,
         ended=ended,
         unready_pod=lagging,
+        placed_since=first,
     )
 
 

@@ -2,7 +2,8 @@
 
 Only what has once reached its minimum can fall below it: a gang that is still waiting for room is
 not broken. The clock is the stored condition MinAvailableBreached, so it goes on over a restart of
-the operator.
+the operator. What is stored may be older than the pods: it says nothing of an instance that was
+started since.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,12 +27,35 @@ class Breach:
         return self.left <= 0
 
 
-def breach_of(name: str, conditions: Sequence[c.Condition], delay: float, now: str) -> Breach:
-    """A breach that is there now. One that is not stored yet begins now."""
+def reached_since(
+    conditions: Sequence[c.Condition], start: str | None, now: str, *, enough: bool
+) -> str | None:
+    """When an instance is noted to have had its minimum; None if it has not yet.
+
+    `start` is when the first of its pods was placed, None if none is. What was noted before that
+    is about pods that are gone.
+    """
+    if start is None:
+        return None
+    stored = c.find(conditions, c.MIN_AVAILABLE_REACHED)
+    if stored is not None and stored.get("status") == "True":
+        noted = str(stored.get("lastTransitionTime", ""))
+        if noted >= start:
+            return noted
+    return max(now, start) if enough else None
+
+
+def breach_of(
+    name: str, conditions: Sequence[c.Condition], delay: float, start: str, now: str
+) -> Breach:
+    """A breach that is there now. One that is not stored yet begins now.
+
+    None lasts for longer than the pods that it is about: `start` is when the first was placed.
+    """
     stored = c.find(conditions, c.MIN_AVAILABLE_BREACHED)
     if stored is None or stored.get("status") != "True":
         return Breach(name, delay, is_new=True)
-    since = seconds_between(str(stored.get("lastTransitionTime", "")), now)
+    since = seconds_between(max(str(stored.get("lastTransitionTime", "")), start), now)
     return Breach(name, delay if since is None else delay - max(since, 0.0))
 
 

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from grove_operator.api.times import after
-from grove_operator.policy.breaches import Breach, GroupVerdict, breach_of, first, judge_group
+from grove_operator.policy.breaches import (
+    Breach,
+    GroupVerdict,
+    breach_of,
+    first,
+    judge_group,
+    reached_since,
+)
 from tests.support.builders import NOW
 
 
@@ -19,22 +26,61 @@ def breached(status: str, ago: float) -> list[dict[str, Any]]:
     ]
 
 
-CLOCKS: dict[str, tuple[list[dict[str, Any]], Breach]] = {
-    "a breach that is not stored begins now": ([], Breach("a", 30, is_new=True)),
-    "one after health begins now": (breached("False", 99), Breach("a", 30, is_new=True)),
-    "one after an update begins now": (breached("Unknown", 99), Breach("a", 30, is_new=True)),
-    "a stored one goes on": (breached("True", 20), Breach("a", 10)),
-    "and is over in time": (breached("True", 31), Breach("a", -1)),
+YEARS = 10**8
+CLOCKS: dict[str, tuple[list[dict[str, Any]], float, Breach]] = {
+    "a breach that is not stored begins now": ([], YEARS, Breach("a", 30, is_new=True)),
+    "one after health begins now": (breached("False", 99), YEARS, Breach("a", 30, is_new=True)),
+    "one after an update begins now": (
+        breached("Unknown", 99),
+        YEARS,
+        Breach("a", 30, is_new=True),
+    ),
+    "a stored one goes on": (breached("True", 20), YEARS, Breach("a", 10)),
+    "and is over in time": (breached("True", 31), YEARS, Breach("a", -1)),
+    "one that is older than all pods counts from the first of these": (
+        breached("True", 3600),
+        12,
+        Breach("a", 18),
+    ),
     "a clock that is ahead gives no more than the delay": (
         breached("True", -50),
+        YEARS,
         Breach("a", 30),
     ),
 }
 
 
-@pytest.mark.parametrize(("conditions", "expected"), CLOCKS.values(), ids=CLOCKS)
-def test_the_stored_condition_is_the_clock(conditions: list[Any], expected: Breach) -> None:
-    assert breach_of("a", conditions, 30, NOW) == expected
+@pytest.mark.parametrize(("conditions", "age", "expected"), CLOCKS.values(), ids=CLOCKS)
+def test_the_stored_condition_is_the_clock(
+    conditions: list[Any], age: float, expected: Breach
+) -> None:
+    assert breach_of("a", conditions, 30, after(NOW, -age), NOW) == expected
+
+
+def reached(ago: float) -> list[dict[str, Any]]:
+    when = after(NOW, -ago)
+    return [{"type": "MinAvailableReached", "status": "True", "lastTransitionTime": when}]
+
+
+REACHED: dict[str, tuple[list[dict[str, Any]], float | None, bool, float | None]] = {
+    "enough is placed for the first time": ([], 5, True, 0),
+    "not enough was ever placed": ([], 5, False, None),
+    "enough was placed once, less is left": (reached(60), 90, False, 60),
+    "enough was and is placed": (reached(60), 90, True, 60),
+    "noted of pods that are gone": (reached(60), 5, False, None),
+    "noted of pods that are gone, and these are enough again": (reached(60), 5, True, 0),
+    "nothing is placed any more": (reached(60), None, False, None),
+    "a clock that is behind the scheduler's": ([], -3, True, -3),
+}
+
+
+@pytest.mark.parametrize(("conditions", "age", "enough", "expected"), REACHED.values(), ids=REACHED)
+def test_what_had_its_minimum_since_it_was_started(
+    conditions: list[Any], age: float | None, enough: bool, expected: float | None
+) -> None:
+    start = None if age is None else after(NOW, -age)
+    since = None if expected is None else after(NOW, -expected)
+    assert reached_since(conditions, start, NOW, enough=enough) == since
 
 
 GROUPS: dict[str, tuple[list[tuple[int, float]], int, int, GroupVerdict]] = {
