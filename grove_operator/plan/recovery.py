@@ -67,20 +67,20 @@ class _Judge:
     # --- what has once had its minimum -----------------------------------------------------
 
     def reached(self) -> Iterator[tuple[str, str]]:
-        """An instance of which nothing that was placed is left starts from the beginning."""
+        """An instance of which nothing that was placed is left starts from the beginning.
+
+        So does what is scaled to zero: it has no minimum, and may find no room when it is wanted.
+        """
+        now = self.context.now
         for name, item in self.counts.items():
-            conditions = _conditions(self.context.cliques[name])
-            start, enough = self._start(name), item.enough_scheduled
-            if since := reached_since(conditions, start, self.context.now, enough=enough):
+            conditions, enough = _conditions(self.context.cliques[name]), item.enough_scheduled
+            since = reached_since(conditions, self._start(name), now, enough=enough)
+            if item.needed and since is not None:
                 yield name, since
-        for name, group in self.context.groups.items():
-            view = self.views.get(name)
-            if view is None:
-                continue
-            conditions, enough = _conditions(group), not view.is_breached
-            if since := reached_since(
-                conditions, self._start(name), self.context.now, enough=enough
-            ):
+        for name, view in self.views.items():
+            conditions, enough = _conditions(self.context.groups[name]), not view.is_breached
+            since = reached_since(conditions, self._start(name), now, enough=enough)
+            if view.needed and since is not None:
                 yield name, since
 
     def _start(self, name: str) -> str | None:

@@ -177,3 +177,50 @@ def test_a_pod_that_waited_for_room_through_the_restart_is_new_when_it_is_placed
     assert len(deleted(plan)) == 3
     seen = with_pod(remade(seen, plan, now), "tide-0-router", 0, placed(now))
     assert deleted(look(PAIR, seen, now=now)) == set()
+
+
+def reached(seen: ReplicaSnapshot) -> set[str]:
+    return {
+        name
+        for records in (seen.cliques, seen.groups)
+        for name, record in records.items()
+        for condition in record.status["conditions"]
+        if condition["type"] == "MinAvailableReached"
+    }
+
+
+def test_a_clique_scaled_to_zero_and_back_waits_for_room_without_a_clock() -> None:
+    """The rest of its replica goes on meanwhile, and must not be restarted for it."""
+    builder = a_set().with_clique("main", 1).with_clique("extra", 2, minAvailable=2)
+    builder = builder.with_template(terminationDelay="1h")
+    _, seen = a_rest(builder)
+    extra, pods = seen.cliques["tide-0-extra"], seen.pods["tide-0-extra"]
+    assert reached(seen) == {"tide-0-main", "tide-0-extra"}
+
+    none = {**seen.pods, "tide-0-extra": ()}
+    seen = changed(
+        seen, cliques={**seen.cliques, extra.meta.name: replace(extra, replicas=0)}, pods=none
+    )
+    seen = stored(seen, look(builder, seen, now=after(NOW, 60)))
+    assert reached(seen) == {"tide-0-main"}
+
+    waiting = tuple(replace(a_waiting_pod(), meta=pod.meta) for pod in pods)
+    back = replace(seen.cliques["tide-0-extra"], replicas=2)
+    seen = changed(
+        seen,
+        cliques={**seen.cliques, "tide-0-extra": back},
+        pods={**seen.pods, "tide-0-extra": waiting},
+    )
+    for hours in (1, 3, 9):
+        plan = look(builder, seen, now=after(NOW, hours * HOUR))
+        assert deleted(plan) == set()
+        seen = stored(seen, plan)
+
+
+def test_a_group_scaled_to_zero_starts_from_the_beginning() -> None:
+    builder = a_set().with_clique("main", 1).with_clique("lead", 1).with_group("crew", "lead")
+    _, seen = a_rest(builder)
+    group = seen.groups["tide-0-crew"]
+    assert "tide-0-crew" in reached(seen)
+    seen = changed(seen, groups={"tide-0-crew": replace(group, replicas=0)})
+    assert "tide-0-crew" not in reached(stored(seen, look(builder, seen)))
