@@ -35,6 +35,7 @@ from grove_operator.plan.unreachable import plan_lost_pods
 from grove_operator.plan.updates import plan_movement
 from grove_operator.policy.availability import CliqueCounts, Newest, count_pods
 from grove_operator.policy.turns import Turn
+from grove_operator.policy.unreachable import as_they_are
 from grove_operator.scheduling.native import Capabilities
 
 
@@ -63,11 +64,12 @@ def plan_replica(
     counts = _count(context, seen)
     movement = plan_movement(context, seen, counts)
     context = replace(keep_editions(context, movement.held), movement=movement)
+    lost = plan_lost_pods(blueprint, seen, now)
     recovery = plan_recovery(context, seen, counts)
+    recovery = replace(recovery, removals={**lost.removals, **recovery.removals})
     context = replace(context, recovery=recovery)
     context = replace(context, order=plan_start_order(context, seen, counts))
     gangs = GangPlanner(context, seen, counts)
-    lost = plan_lost_pods(blueprint, seen, now)
     actions = [
         *releases,
         *lost.actions,
@@ -103,10 +105,12 @@ def plan_replica(
 
 def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCounts]:
     counts = {}
+    silent = {} if context.blueprint.keep_unreachable else seen.surroundings.unreachable
     for name, clique in context.cliques.items():
         slot = context.slots.cliques.get(name)
         if slot is not None:
-            pods = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
+            own = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
+            pods = as_they_are(own, silent) if silent else own
             newest = Newest(slot.blueprint.pod_hash, slot.instance)
             group = context.backend.group_of(slot) if context.native else ""
             minimum = slot.blueprint.min_available

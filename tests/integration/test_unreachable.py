@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.conftest import Stage
 from tests.integration.handrun import Pool
-from tests.integration.sets import Body, a_set
+from tests.integration.sets import Body, a_set, has
 from tests.support.controlplane import Object
 from tests.support.operator import OperatorProcess
 
@@ -21,6 +21,10 @@ async def pool(stage: Stage, operator: OperatorProcess) -> AsyncIterator[Pool]:
     made = Pool(stage.kube, f"far-{uuid.uuid4().hex[:6]}")
     yield made
     await made.close(stage.namespace)
+
+
+NOT_READY = {"type": "Ready", "status": "False", "reason": "NodeNotReady"}
+"""What the node lifecycle controller writes into the pods of a silent node, and no more."""
 
 
 def a_patient_set(pool: Pool, delay: str, **annotations: str) -> Body:
@@ -69,6 +73,30 @@ async def test_it_is_let_go_of_when_the_delay_ends(stage: Stage, pool: Pool) -> 
     await stage.seen.stays_quiet(3)
     assert is_there(stage, first)
     await stage.seen.until(lambda: not is_there(stage, first), "the pod is gone", 20)
+
+
+async def test_a_pod_that_tolerates_its_dead_node_is_replaced(stage: Stage, pool: Pool) -> None:
+    """Nobody deletes it but the operator; then nobody is there to end it."""
+    body = a_patient_set(pool, "15s")
+    spec = body["spec"]["template"]["cliques"][0]["spec"]
+    spec["minAvailable"] = 2
+    spec["podSpec"]["tolerations"] = [{"operator": "Exists"}]
+    pods = await two_pods(stage, pool, body)
+    await pool.add()
+    await pool.fall_silent(pool.nodes[0], ago=0)
+    for pod in pods:
+        await pool.report(pod, {"conditions": [NOT_READY]})
+    await stage.seen.until(
+        lambda: has(stage.seen.named("PodClique", "hold-0-main"), "MinAvailableBreached"),
+        "the minimum is breached",
+    )
+    assert all(is_there(stage, pod) for pod in pods)
+    await stage.seen.until(
+        lambda: {pod["spec"]["nodeName"] for pod in placed(stage)} == {pool.nodes[1]},
+        "both have successors on the other node",
+        30,
+    )
+    assert len(stage.seen.of("Pod")) == 2
 
 
 async def test_an_annotation_leaves_it_to_people(stage: Stage, pool: Pool) -> None:

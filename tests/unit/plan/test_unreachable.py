@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from grove_operator.api import labels
 from grove_operator.observed import ReplicaSnapshot, Surroundings
-from grove_operator.plan.actions import Create, Delete
+from grove_operator.plan.actions import Create, Delete, Plan
 from tests.support.builders import SetBuilder, a_rest, a_set, look
 
+GANG = a_set().with_clique("w", 2, minAvailable=2).with_template(terminationDelay="1h")
 SET = a_set().with_clique("w", 2, minAvailable=1).with_template(terminationDelay="1h")
 LONG_AGO, LATELY = "2026-03-01T08:00:00Z", "2026-03-01T09:30:00Z"
 
@@ -41,3 +42,44 @@ def test_an_annotation_leaves_it_alone() -> None:
     plan = look(kept, with_a_dying_pod(kept, LONG_AGO))
     assert not [item for item in plan.actions if isinstance(item, Delete)]
     assert plan.recheck_after is None
+
+
+def with_a_pod_that_stays(builder: SetBuilder, since: str) -> ReplicaSnapshot:
+    """It tolerates silent nodes, so Kubernetes never deletes it."""
+    _, seen = a_rest(builder)
+    first, *rest = seen.pods["tide-0-w"]
+    adrift = replace(first, ready=False, node="far")
+    around = Surroundings(unreachable={"far": since})
+    return changed(seen, pods={"tide-0-w": (adrift, *rest)}, surroundings=around)
+
+
+def is_breached(plan: Plan) -> bool:
+    return any(
+        (item["type"], item["status"]) == ("MinAvailableBreached", "True")
+        for patch in plan.statuses
+        for item in patch.body["status"].get("conditions") or ()
+    )
+
+
+def test_a_pod_that_nobody_deletes_is_replaced_after_the_delay() -> None:
+    plan = look(GANG, with_a_pod_that_stays(GANG, LONG_AGO))
+    [delete] = [item for item in plan.actions if isinstance(item, Delete)]
+    assert not delete.at_once
+    assert "node far has been unreachable since" in delete.why
+    [create] = [item for item in plan.actions if isinstance(item, Create)]
+    assert create.name != delete.name
+
+
+def test_before_that_it_breaches_its_minimum() -> None:
+    plan = look(GANG, with_a_pod_that_stays(GANG, LATELY))
+    assert plan.actions == ()
+    assert plan.recheck_after == 1800
+    assert is_breached(plan)
+
+
+def test_the_annotation_leaves_it_alone_too() -> None:
+    kept = GANG.but(annotations={labels.KEEP_UNREACHABLE: "true"})
+    plan = look(kept, with_a_pod_that_stays(kept, LONG_AGO))
+    assert plan.actions == ()
+    assert plan.recheck_after is None
+    assert not is_breached(plan)
