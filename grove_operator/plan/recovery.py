@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grove_operator.api import conditions as c
+from grove_operator.api import labels
 from grove_operator.desired.expansion import GroupSlot
 from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot, ScalingGroup
 from grove_operator.plan.actions import Event, Patch, Rank
@@ -17,7 +18,7 @@ from grove_operator.plan.groups import GroupView, group_views
 from grove_operator.plan.motion import Recovery, is_updating, soonest
 from grove_operator.policy.availability import CliqueCounts
 from grove_operator.policy.breaches import Breach, breach_of, first, judge_group, reached_since
-from grove_operator.policy.endings import Endings, replace_ended
+from grove_operator.policy.endings import Endings, Healed, healed_pods, replace_ended
 
 Counts = Mapping[str, CliqueCounts]
 
@@ -25,7 +26,7 @@ Counts = Mapping[str, CliqueCounts]
 def plan_recovery(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts) -> Recovery:
     """`context` knows of the update's step already: what is being updated is not restarted."""
     judge = _Judge(context, seen, counts, group_views(context, counts))
-    endings = judge.endings()
+    endings, healed = judge.endings(), judge.healed()
     reached = dict(judge.reached())
     restarts = judge.restarts(reached)
     removals = {pod.meta.uid: "it has ended" for found in endings.values() for pod in found.replace}
@@ -34,10 +35,12 @@ def plan_recovery(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts
         removals={**removals, **restarts.removals},
         tries={name: found.tries for name, found in endings.items() if found.replace},
         notices={name: found.notice for name, found in endings.items() if found.notice},
-        actions=restarts.actions,
+        actions=(*restarts.actions, *(_forget_tries(pod) for pod in healed.pods)),
         alarm=restarts.alarm,
         recheck_after=soonest(
-            restarts.recheck_after, *(found.recheck_after for found in endings.values())
+            restarts.recheck_after,
+            healed.wait,
+            *(found.recheck_after for found in endings.values()),
         ),
         news=restarts.news,
     )
@@ -58,6 +61,17 @@ class _Judge:
             for name, item in self.counts.items()
             if item.ended
         }
+
+    def healed(self) -> Healed:
+        return healed_pods(
+            (
+                pod
+                for name, item in self.counts.items()
+                if item.retried
+                for pod in self._active(self.context.cliques[name])
+            ),
+            self.context.now,
+        )
 
     def _active(self, clique: Clique) -> Iterator[Pod]:
         for pod in self.seen.pods.get(clique.meta.name, ()):
@@ -215,6 +229,12 @@ class _Judge:
     def _event(self, reason: str, text: str) -> Event:
         blueprint = self.context.blueprint
         return Event(Kind.SET, blueprint.name, blueprint.uid, reason, text, warning=True)
+
+
+def _forget_tries(pod: Pod) -> Patch:
+    body = {"metadata": {"annotations": {labels.TRIES: None}}}
+    why = f"metadata.annotations.{labels.TRIES}"
+    return Patch(Rank.REPORT, Kind.POD, pod.meta.name, pod.meta.uid, body, why)
 
 
 def _conditions(record: Clique | ScalingGroup) -> Sequence[c.Condition]:

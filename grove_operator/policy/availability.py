@@ -29,6 +29,8 @@ class CliqueCounts:
     """Placed pods that are not in the PodGroup that new ones join: in another, or in none."""
     ended: int = 0
     """Pods that failed or succeeded and have yet to be replaced."""
+    retried: int = 0
+    """Ready pods that still carry how often pods before them had ended."""
     unready_pod: Pod | None = None
     """The first pod that is not ready."""
     placed_since: str = ""
@@ -82,6 +84,7 @@ def count_pods(
 ) -> CliqueCounts:
     """`group` is the PodGroup that new pods join; empty where there is none."""
     total = scheduled = ready = updated = gated = failing = unready = outside = ended = 0
+    retried = 0
     verdict, lagging, first = "", None, ""
     for pod in pods:
         if pod.meta.deleting:
@@ -103,6 +106,7 @@ def count_pods(
         outside += pod.group != group
         if pod.ready:
             ready += 1
+            retried += labels.TRIES in pod.meta.annotations
         elif pod.failing:
             failing += 1
         elif pod.started_unready:
@@ -120,6 +124,7 @@ def count_pods(
         verdict=verdict,
         outside=outside,
         ended=ended,
+        retried=retried,
         unready_pod=lagging,
         placed_since=first,
     )

@@ -1,14 +1,16 @@
 """When pods that have ended, failed or not, are replaced: soon at first, later each time.
 
 The number of tries is written on the replacement, so no memory is needed: 10 s, doubled each time,
-up to five minutes. What has run for ten minutes starts anew.
+up to five minutes. It is taken off a pod that has been ready for ten minutes. Only pods that have
+ended count: those that replace others of the same incident, and run, lengthen nobody's wait.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from grove_operator.api import labels
+from grove_operator.api.numbers import whole_number
 from grove_operator.api.times import after, seconds_between
 from grove_operator.observed import Pod
 from grove_operator.policy.availability import ENDED
@@ -31,13 +33,36 @@ class Endings:
 NOTHING_ENDED: Final = Endings()
 
 
+class Healed(NamedTuple):
+    """Pods whose tries are forgotten now, and in how many seconds to look again."""
+
+    pods: tuple[Pod, ...] = ()
+    wait: float | None = None
+
+
+def healed_pods(pods: Iterable[Pod], now: str) -> Healed:
+    """Replacements that have been ready for so long that they count as healthy."""
+    healed: list[Pod] = []
+    waits: list[float] = []
+    for pod in pods:
+        if not pod.ready or pod.meta.deleting or labels.TRIES not in pod.meta.annotations:
+            continue
+        lasted = seconds_between(pod.ready_since, now)
+        if lasted is None:
+            continue
+        if lasted >= HEALTHY_AFTER:
+            healed.append(pod)
+        else:
+            waits.append(HEALTHY_AFTER - lasted)
+    return Healed(tuple(healed), min(waits, default=None))
+
+
 def replace_ended(pods: Iterable[Pod], now: str) -> Endings:
     """Judge the pods of one clique, those being deleted left out."""
-    living = [pod for pod in pods if not pod.meta.deleting]
-    ended = [pod for pod in living if pod.phase in ENDED]
+    ended = [pod for pod in pods if not pod.meta.deleting and pod.phase in ENDED]
     if not ended:
         return NOTHING_ENDED
-    tries = max(_tries(pod, now) for pod in living)
+    tries = max(_tries(pod) for pod in ended)
     delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(tries, 16))
     ready: list[Pod] = []
     waits: list[tuple[float, Pod]] = []
@@ -59,11 +84,6 @@ def replace_ended(pods: Iterable[Pod], now: str) -> Endings:
     return Endings(tuple(ready), tries + 1, notice, soonest)
 
 
-def _tries(pod: Pod, now: str) -> int:
-    """Tries before this pod; none if it has run for long enough to count as healthy."""
-    end = pod.ended if pod.phase in ENDED and pod.ended else now
-    lived = seconds_between(pod.meta.created, end)
-    text = pod.meta.annotations.get(labels.TRIES, "")
-    if not text.isascii() or not text.isdigit() or (lived is not None and lived >= HEALTHY_AFTER):
-        return 0
-    return min(int(text), 99)
+def _tries(pod: Pod) -> int:
+    """Tries before this pod, none of which was healthy for long."""
+    return min(whole_number(pod.meta.annotations.get(labels.TRIES, "")) or 0, 99)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from grove_operator.api import labels
 from grove_operator.api.times import after
 from grove_operator.observed import Kind, Pod, ReplicaSnapshot
-from grove_operator.plan.actions import Create, Delete, Plan
+from grove_operator.plan.actions import Create, Delete, Patch, Plan
 from grove_operator.plan.rehearse import apply_merge_patch
 from grove_operator.scheduling.native import Capabilities
 from tests.support.builders import (
@@ -224,3 +225,19 @@ def test_a_group_scaled_to_zero_starts_from_the_beginning() -> None:
     assert "tide-0-crew" in reached(seen)
     seen = changed(seen, groups={"tide-0-crew": replace(group, replicas=0)})
     assert "tide-0-crew" not in reached(stored(seen, look(builder, seen)))
+
+
+def test_the_tries_are_taken_off_a_pod_that_has_been_ready_for_long() -> None:
+    _, seen = a_rest(PAIR)
+
+    def retried(pod: Pod) -> Pod:
+        meta = replace(pod.meta, annotations={**pod.meta.annotations, labels.TRIES: "3"})
+        return replace(pod, meta=meta, ready_since=NOW)
+
+    seen = with_pod(seen, "tide-0-w", 1, retried)
+    plan = look(PAIR, seen, now=after(NOW, 599))
+    assert (plan.actions, plan.recheck_after) == ((), 1)
+    [patch] = look(PAIR, seen, now=after(NOW, 600)).actions
+    assert isinstance(patch, Patch)
+    assert patch.name == seen.pods["tide-0-w"][1].meta.name
+    assert patch.body == {"metadata": {"annotations": {labels.TRIES: None}}}
