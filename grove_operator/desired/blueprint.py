@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from grove_operator.api import labels
+from grove_operator.api.numbers import whole_number
 from grove_operator.api.podclique import AutoScalingConfig
 from grove_operator.api.podcliqueset import (
     CliqueTemplate,
@@ -223,8 +224,8 @@ def _uses_of_claims(pcs: PodCliqueSet, times: Mapping[str, int]) -> Counter[str]
 
 def _revision_limit(annotations: Mapping[str, str]) -> int:
     """What is not a number counts as not said."""
-    text = annotations.get(labels.REVISION_LIMIT, "")
-    return int(text) if text.isascii() and text.isdigit() else _REVISION_LIMIT
+    number = whole_number(annotations.get(labels.REVISION_LIMIT, ""))
+    return _REVISION_LIMIT if number is None else number
 
 
 def _monitor(annotations: Mapping[str, str]) -> MonitorRequest | None:

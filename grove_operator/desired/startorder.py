@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from grove_operator.api import labels, names
+from grove_operator.api.numbers import whole_number
 
 Needs = Sequence[tuple[str, int]]
 """Names of PodCliques, and how many ready pods of each are waited for."""
@@ -38,9 +39,8 @@ def tell_needs(needs: Needs) -> str:
 def read_needs(text: str) -> dict[str, int]:
     """What `tell_needs` wrote; what a user has broken in it is left out."""
     pairs = (item.rpartition(":") for item in text.split(","))
-    return {
-        name: int(count) for name, _, count in pairs if count.isascii() and count.isdigit() and name
-    }
+    needs = ((name, whole_number(count)) for name, _, count in pairs)
+    return {name: count for name, count in needs if name and count is not None}
 
 
 def with_waiter(

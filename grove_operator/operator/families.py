@@ -65,7 +65,6 @@ class Known:
             self.counted = False
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = self.outdated = self.older_priority = 0
-        self.identity = identity
         before = self.blueprint
         try:
             self.blueprint = build_blueprint(_read(record), self.default_scheduler)
@@ -74,6 +73,7 @@ class Known:
                 self._outdate()
         except SpecError as error:
             self.blueprint, self.problems = None, error.problems
+        self.identity = identity  # last: a spec that we fail to read was not read
         return True
 
     def has_counted(self, replicas: Callable[[Family], list[int]], family: Family) -> bool:

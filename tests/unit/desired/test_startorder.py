@@ -105,6 +105,9 @@ def test_needs_are_read_as_they_were_told() -> None:
     assert list(read_needs(tell_needs(needs)).items()) == needs
 
 
-@pytest.mark.parametrize("text", ["", "x", ":1", "x:", "x:-1", "x:1²", ",,"])
+LONG = "x:" + "9" * 5000
+
+
+@pytest.mark.parametrize("text", ["", "x", ":1", "x:", "x:-1", "x:1²", ",,", LONG])
 def test_spoilt_needs_say_nothing(text: str) -> None:
     assert read_needs(text) == {}

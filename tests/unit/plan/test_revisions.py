@@ -92,6 +92,7 @@ LIMITS: dict[str, tuple[SetBuilder, int, list[str]]] = {
     "as the annotation says": (limited("1"), 3, ["old1", "old2"]),
     "none": (limited("0"), 1, ["old1"]),
     "what is no number": (limited("few"), 11, ["old1"]),
+    "what is too long to be a number": (limited("9" * 5000), 11, ["old1"]),
 }
 
 

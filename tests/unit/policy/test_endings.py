@@ -30,6 +30,11 @@ def successor(index: int, age: float, tries: int, ready: float | None = None) ->
     return replace(pod, meta=meta, ready_since=since)
 
 
+def noted(tries: str) -> Pod:
+    pod = ended(0, ago=10)
+    return replace(pod, meta=replace(pod.meta, annotations={labels.TRIES: tries}))
+
+
 WAITS: dict[str, tuple[list[Pod], int, float | None]] = {
     "a pod that runs is left alone": ([a_pod(0)], 0, None),
     "the first time after ten seconds": ([ended(0, ago=10)], 1, None),
@@ -58,11 +63,8 @@ WAITS: dict[str, tuple[list[Pod], int, float | None]] = {
         0,
         None,
     ),
-    "a spoilt number counts as none": (
-        [replace(ended(0, 10), meta=replace(ended(0, 10).meta, annotations={labels.TRIES: "x"}))],
-        1,
-        None,
-    ),
+    "a spoilt number counts as none": ([noted("x")], 1, None),
+    "so does one that is too long": ([noted("9" * 5000)], 1, None),
 }
 
 
