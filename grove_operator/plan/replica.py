@@ -105,13 +105,16 @@ def plan_replica(
 
 def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCounts]:
     counts = {}
+    by_pod = (
+        context.blueprint.on_delete
+    )  # pods come and go one by one, whatever instance they are in
     silent = {} if context.blueprint.keep_unreachable else seen.surroundings.unreachable
     for name, clique in context.cliques.items():
         slot = context.slots.cliques.get(name)
         if slot is not None:
             own = (pod for pod in seen.pods.get(name, ()) if pod.meta.owner_uid == clique.meta.uid)
             pods = as_they_are(own, silent) if silent else own
-            newest = Newest(slot.blueprint.pod_hash, slot.instance)
+            newest = Newest(slot.blueprint.pod_hash, "" if by_pod else slot.instance)
             group = context.backend.group_of(slot) if context.native else ""
             minimum = slot.blueprint.min_available
             counts[name] = count_pods(pods, clique.replicas, minimum, newest, group)
@@ -261,18 +264,22 @@ def _summarize(
             item.updated == item.total and item.enough_ready for item in standalone
         ),
         updated_groups=sum(
-            _is_updated(context, name, view) for name, view in statuses.views.items()
+            _is_updated(context, name, view, counts) for name, view in statuses.views.items()
         ),
         waiting=movement.waiting,
     )
 
 
-def _is_updated(context: ReplicaContext, group: str, view: GroupView) -> bool:
+def _is_updated(
+    context: ReplicaContext, group: str, view: GroupView, counts: Mapping[str, CliqueCounts]
+) -> bool:
     """Whether all of a group is at the newest template, and as much of it runs as must."""
     held = context.movement.held
-    members = (name for item in view.replicas.values() for name in item.members)
+    members = [name for item in view.replicas.values() for name in item.members]
+    found = [counts[name] for name in members if name in counts]
     return (
         not is_updating(context.movement.groups.get(group))
         and view.available >= view.needed
         and not any(name in held for name in members)
+        and all(item.updated == item.total for item in found)
     )
