@@ -85,6 +85,12 @@ class Report:
     failures: list[tuple[Action | StatusPatch, ClusterError]] = field(default_factory=list)
     stale: bool = False
 
+    @property
+    def pods_removed(self) -> bool:
+        """Whether pods went, and all that were to go; whatever became of what came after that."""
+        left = (isinstance(act, Delete) and act.kind is Kind.POD for act, _ in self.failures)
+        return self.done["Delete", Kind.POD] > 0 and not any(left)
+
 
 _STATUSES_AT_ONCE: Final = 3
 

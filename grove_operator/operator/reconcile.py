@@ -152,7 +152,7 @@ class Reconciler:
             known.note_refusal(key.replica, refusal(report))
             report.failures += written.failures
             report.stale |= written.stale
-            if not report.failures and not report.stale:
+            if report.pods_removed:
                 tell_news(self.recorder, key.namespace, plan.news)
             self.attention.touch(key)
             plan = look(key, known)

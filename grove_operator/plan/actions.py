@@ -125,7 +125,7 @@ class Plan:
     recheck_after: float | None = None
     """Seconds after which time alone makes another look worth while."""
     news: tuple[Event, ...] = ()
-    """Told when the actions have been carried out."""
+    """Of pods that are replaced: told when their removal has been carried out."""
     wake: frozenset[int] = frozenset()
     """Replicas to look at once the statuses are stored."""
     hands_to: int | None = None
