@@ -5,15 +5,32 @@ they were, so an instance never becomes a mixture. What the pods are not made fr
 autoscaling, start order) follows the template at once.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import replace
+from typing import Final
 
 from grove_operator.api import labels
 from grove_operator.desired.expansion import CliqueSlot, ReplicaSlots
 from grove_operator.desired.fingerprint import instance_hash
 from grove_operator.desired.ownership import recall
-from grove_operator.observed import Clique
+from grove_operator.observed import Clique, Meta
 from grove_operator.plan.context import ReplicaContext
+
+_OUR_LABELS: Final = frozenset(
+    {
+        labels.MANAGED_BY,
+        labels.PART_OF,
+        labels.NAME,
+        labels.COMPONENT,
+        labels.PODGANG,
+        labels.BASE_PODGANG,
+        labels.REPLICA_INDEX,
+        labels.SCALING_GROUP,
+        labels.GROUP_REPLICA_INDEX,
+        labels.TEMPLATE_HASH,
+    }
+)
+_OUR_ANNOTATIONS: Final = frozenset({labels.LAST_APPLIED, labels.TOPOLOGY_NAME})
 
 
 def is_outdated(slot: CliqueSlot, clique: Clique) -> bool:
@@ -41,17 +58,26 @@ def keep_editions(context: ReplicaContext, held: Collection[str]) -> ReplicaCont
 
 def _as_it_runs(slot: CliqueSlot, clique: Clique) -> CliqueSlot:
     meta, newest = clique.meta, slot.blueprint
-    last = recall(meta.annotations.get(labels.LAST_APPLIED))
+    own, notes = _template_keys(meta)
     blueprint = replace(
         newest,
-        labels={key: meta.labels[key] for key in last.labels if key in meta.labels},
-        annotations={
-            key: meta.annotations[key] for key in last.annotations if key in meta.annotations
-        },
+        labels={key: value for key, value in meta.labels.items() if key in own},
+        annotations={key: value for key, value in meta.annotations.items() if key in notes},
         spec={**newest.spec, "podSpec": clique.spec["podSpec"]},
         pod_hash=meta.labels[labels.TEMPLATE_HASH],
     )
     return replace(slot, blueprint=blueprint)
+
+
+def _template_keys(meta: Meta) -> tuple[Container[str], Container[str]]:
+    """Keys of the labels and annotations that the PodClique has from its template.
+
+    One that Grove made bears no note of them; Grove let nobody else's stay.
+    """
+    last = recall(meta.annotations.get(labels.LAST_APPLIED))
+    if last.replicas is not None:
+        return last.labels, last.annotations
+    return meta.labels.keys() - _OUR_LABELS, meta.annotations.keys() - _OUR_ANNOTATIONS
 
 
 def _mark_instances(cliques: dict[str, CliqueSlot], held: Collection[str]) -> dict[str, CliqueSlot]:
