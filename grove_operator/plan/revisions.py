@@ -2,16 +2,21 @@
 
 What is kept suffices to go back: the template as the user wrote it, and a number that tells the
 order. A template that is applied again is the newest again, not another one. Of old ones so many
-are kept as the set says; while anything older than the newest may still run, all are.
+are kept as the set says; while anything older than the newest may still run, many more are, but not
+as many as a pod that nobody replaces could make them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.desired.revision import build_revision, revision_name
 from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Rank
+
+
+MOST: Final = 50
+"""Old templates that are kept while any of them may run, if the set does not ask for more."""
 
 
 def plan_revisions(blueprint: SetBlueprint, record: Child, seen: SetSnapshot) -> Iterator[Action]:
@@ -41,12 +46,15 @@ def plan_revisions(blueprint: SetBlueprint, record: Child, seen: SetSnapshot) ->
 def _prune(
     blueprint: SetBlueprint, newest: str, found: Mapping[str, Child], seen: SetSnapshot
 ) -> Iterator[Delete]:
-    surplus = len(found) - 1 - blueprint.revision_limit
-    if surplus <= 0 or not _only_newest_runs(blueprint, seen):
+    limit = blueprint.revision_limit
+    if len(found) - 1 > limit and not _only_newest_runs(blueprint, seen):
+        limit = max(limit, MOST)
+    surplus = len(found) - 1 - limit
+    if surplus <= 0:
         return
     old = sorted((child for name, child in found.items() if name != newest), key=_number)
     for child in old[:surplus]:
-        why = f"more than {blueprint.revision_limit} old templates"
+        why = f"more than {limit} old templates"
         yield Delete(Rank.REMOVE, Kind.REVISION, child.meta.name, child.meta.uid, why)
 
 

@@ -112,4 +112,19 @@ UNSURE: dict[str, tuple[ReplicaSummary, ...]] = {
 
 @pytest.mark.parametrize("summaries", UNSURE.values(), ids=UNSURE)
 def test_nothing_goes_while_it_may_run(summaries: tuple[ReplicaSummary, ...]) -> None:
-    assert look(revisions(newest=99, **old(20)), SET, *summaries) == []
+    assert look(revisions(newest=99, **old(50)), SET, *summaries) == []
+
+
+STALE = (settled(), settled(stale=True))
+CAPS: dict[str, tuple[SetBuilder, int, list[str]]] = {
+    "fifty": (SET, 52, ["old1", "old2"]),
+    "fifty where fewer are asked for": (limited("1"), 51, ["old1"]),
+    "as many as are asked for": (limited("60"), 61, ["old1"]),
+}
+
+
+@pytest.mark.parametrize(("builder", "count", "expected"), CAPS.values(), ids=CAPS)
+def test_but_one_old_pod_does_not_keep_them_without_end(
+    builder: SetBuilder, count: int, expected: list[str]
+) -> None:
+    assert pruned(look(revisions(newest=99, **old(count)), builder, *STALE)) == expected
