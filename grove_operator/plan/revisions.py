@@ -14,7 +14,6 @@ from grove_operator.desired.revision import build_revision, revision_name
 from grove_operator.observed import Child, Kind, SetSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Rank
 
-
 MOST: Final = 50
 """Old templates that are kept while any of them may run, if the set does not ask for more."""
 
