@@ -158,15 +158,15 @@ def _gang_line(
     gang: Body, set_name: str, wanted: dict[str, int], pods: dict[str, list[PodLine]]
 ) -> GangLine:
     status = gang.get("status") or {}
-    scheduled: Body = next(
-        (c for c in status.get("conditions") or () if c["type"] == "Scheduled"), {}
+    blocked: Body = next(
+        (c for c in status.get("conditions") or () if c["type"] == "GangBlocked"), {}
     )
     members = [group["name"] for group in gang["spec"].get("podgroups") or ()]
     return GangLine(
         name=gang["metadata"]["name"],
         is_base=_is_base(gang, set_name),
         phase=status.get("phase", "Pending"),
-        verdict=scheduled.get("message", "") if scheduled.get("status") != "True" else "",
+        verdict=blocked.get("message", "") if blocked.get("status") == "True" else "",
         cliques=tuple(
             CliqueLine(
                 name,

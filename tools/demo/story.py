@@ -135,7 +135,7 @@ class Demo:
             f"Of the {len(refused.pods)} pods of {gang}, {placed} are on a node: "
             "half a unit would hold GPUs and serve nobody."
         )
-        self._say("What the scheduler says, as the gang's condition Scheduled:")
+        self._say("Why, as the gang's condition GangBlocked has it:")
         self.console.print(Padding(Text(refused.verdict, "yellow"), (0, 4)))
         others = [line for line in picture.gangs if line.name != gang]
         ready = sum(line.ready for line in others)
@@ -248,7 +248,7 @@ class _Looks:
 def _is_refused(picture: Picture, gang: str) -> bool:
     line = picture.gang(gang)
     complete = line is not None and len(line.pods) == line.wanted > 0
-    return complete and line is not None and "minCount" in line.verdict
+    return complete and line is not None and bool(line.verdict)
 
 
 def _progress(picture: Picture) -> str:
