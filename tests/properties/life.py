@@ -1,20 +1,23 @@
 """A set that lives on a clock: pods take time to start, fail, fall ill; the operator dies at times.
 
-Each step is one look of the operator at everything, then five seconds. Every removal that an update
-makes is checked when it is made.
+Each step is one look of the operator at everything, then five seconds. Statuses that nothing waits
+for may stay unwritten for a while, pods may be placed one by one, and a plan may end after any of
+its writes. Every removal of a pod is checked when it is made.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.api.names import replica_of
-from grove_operator.api.times import after
+from grove_operator.api.times import after, seconds_between
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.expansion import CliqueSlot, expand
 from grove_operator.observed import Kind, Pod, ReplicaSnapshot
-from grove_operator.plan.actions import Delete, Plan
+from grove_operator.plan.actions import Action, Delete, Plan, StatusPatch
 from grove_operator.policy.turns import holder
 from grove_operator.scheduling.native import Capabilities
 from tests.properties.world import World
@@ -25,12 +28,38 @@ STEP = 5.0
 START_UP = 2
 """Steps that a placed pod needs to become ready."""
 OUTDATED = "it is from an outdated template"
+RESTART = "stayed below a minimum"
+DELAY: Final = 40.0
+"""Seconds for which a minimum may be breached."""
+SICK: Final = {"name": "app", "started": True, "ready": False}
+"""A container that has started, so that its pod counts as broken."""
+NODES = ("node-0", "node-1", "node-2")
+
+
+@dataclass(frozen=True)
+class Hardship:
+    """What makes a life less easy; `seed` decides when."""
+
+    seed: int = 0
+    withholds: bool = False
+    """Whether statuses that nothing waits for are often not written."""
+    trickles: bool = False
+    """Whether the scheduler places one pod at a time."""
 
 
 class Life:
-    def __init__(self, builder: SetBuilder, capabilities: Capabilities) -> None:
+    def __init__(self, builder: SetBuilder, capabilities: Capabilities, hardship: Hardship) -> None:
         self.world = World(builder, capabilities)
-        self.world.cluster.slow = True
+        self.hardship = hardship
+        self.chance = Random(hardship.seed)
+        self.cluster.slow = True
+        self.cluster.nodes = NODES
+        self.cluster.room = self._has_room
+        self.slots_left = 1
+        self.writes_left: int | None = None
+        """After how many writes of the next plan the operator dies."""
+        self.moving: set[int] = set()
+        """Replicas of which an update took something that served, until they are whole again."""
         self.clock = NOW
         self.sick: dict[str, int] = {}
         self.placed: dict[str, int] = {}
@@ -46,20 +75,48 @@ class Life:
         """Look, act, and let five seconds pass. True if anything happened or is still to happen."""
         world = self.world
         self.cluster.now = world.now = self.clock
+        self.slots_left = 1
+        self.moving = {index for index in self.moving if not self._is_whole(index)}
         busy = False
+        waits: list[float] = []
         for plan in list(world.plans()):
-            busy |= bool(plan.actions or plan.statuses) or plan.recheck_after is not None
-            self._check(plan)
-            self._check_taken(plan)
-            report = await world.applier.apply(world.family.namespace, plan.actions, SlowStart())
-            assert not report.failures, report.failures
-            self._check_turn(plan)
-            await world.applier.write_statuses(world.family.namespace, plan.statuses)
+            busy |= bool(plan.actions or plan.statuses)
+            if plan.recheck_after is not None:
+                waits.append(plan.recheck_after)
+            if not await self._carry_out(plan):
+                break
         busy |= self.cluster.tick()
         busy |= self._kubelet()
-        self.clock = after(self.clock, STEP)
+        # Where nothing happens until some time, that time may as well come.
+        self.clock = after(self.clock, STEP if busy else max(STEP, min(waits, default=STEP)))
         self.steps += 1
-        return busy
+        return busy or bool(waits)
+
+    async def _carry_out(self, plan: Plan) -> bool:
+        """False if the operator died over it."""
+        namespace, applier = self.world.family.namespace, self.world.applier
+        actions, statuses = plan.actions, plan.statuses
+        dies = bool(actions) and self.writes_left is not None
+        if dies:
+            actions = actions[: self.writes_left]
+            statuses = statuses if plan.urgent and self.chance.random() < 0.5 else ()
+        elif not plan.urgent and self.hardship.withholds and self.chance.random() < 0.6:
+            statuses = ()
+        self._check(actions)
+        self._check_taken(statuses)
+        report = await applier.apply(namespace, actions, SlowStart())
+        assert not report.failures, report.failures
+        self._check_turn(statuses)
+        await applier.write_statuses(namespace, statuses)
+        if dies:
+            self.writes_left = None
+            self.log.append(f"{self.clock} the operator dies after {len(actions)} writes")
+            self.world.restart()
+        return not dies
+
+    def _has_room(self, _: object) -> bool:
+        self.slots_left -= 1
+        return self.slots_left >= 0 or not self.hardship.trickles
 
     async def rest(self, limit: int = 400) -> None:
         for _ in range(limit):
@@ -79,9 +136,12 @@ class Life:
             if not pod["spec"].get("nodeName") or pod["status"].get("phase") == "Failed":
                 continue
             alive[uid] = since = self.placed.get(uid, self.steps)
+            if pod["spec"]["nodeName"] in self.cluster.silent:
+                continue
             if self.sick.get(uid, 0) > 0:
                 self.sick[uid] -= 1
                 self.cluster.place(name, ready=False)
+                self.cluster.change(Kind.POD, name, {"status": {"containerStatuses": [SICK]}})
                 busy = True
                 continue
             self.sick.pop(uid, None)
@@ -97,14 +157,15 @@ class Life:
 
     # --- what must hold at each removal ------------------------------------------------------
 
-    def _check(self, plan: Plan) -> None:
+    def _check(self, actions: Sequence[Action]) -> None:
         removed = {
             action.uid: action
-            for action in plan.actions
+            for action in actions
             if isinstance(action, Delete) and action.kind is Kind.POD
         }
         for action in removed.values():
             self.log.append(f"{self.clock} delete {action.name}: {action.why}")
+        self._check_restarts([item for item in removed.values() if RESTART in item.why])
         updated = {uid for uid, action in removed.items() if action.why == OUTDATED}
         if not updated:
             return
@@ -114,6 +175,38 @@ class Life:
             slots = expand(self.world.blueprint, index, live).cliques
             self._check_cliques(seen, slots, updated)
             self._check_groups(seen, slots, updated)
+            if _serving(seen, slots, updated):
+                assert self.moving <= {index}, f"{self.moving} and {index} move\n{self.story()}"
+                self.moving.add(index)
+
+    def _is_whole(self, index: int) -> bool:
+        """Whether an update is through with it; a replica that is not wanted needs none."""
+        blueprint = self.world.blueprint
+        if index >= blueprint.replicas:
+            return True
+        seen = self.world.store.snapshot(self.world.family, index)
+        live = {name: group.replicas for name, group in seen.groups.items()}
+        slots = expand(blueprint, index, live).cliques
+        return _available(seen, list(slots.values())) and all(
+            pod.meta.labels[labels.TEMPLATE_HASH] == slot.blueprint.pod_hash
+            for name, slot in slots.items()
+            for pod in _active(seen, name)
+        )
+
+    def _check_restarts(self, removed: Sequence[Delete]) -> None:
+        """A gang has the whole delay before it is restarted, so some pod of it is that old."""
+        gangs: dict[str, list[Pod]] = {}
+        for action in removed:
+            pod = self.world.store.get(Kind.POD, self.world.family.namespace, action.name)
+            assert isinstance(pod, Pod)
+            own = pod.meta.labels
+            key = "" if "the set" in action.why else own[labels.GROUP_REPLICA_INDEX]
+            gangs.setdefault(f"{own[labels.REPLICA_INDEX]}/{key}", []).append(pod)
+        for gang, pods in gangs.items():
+            first = min(pod.placed_since for pod in pods)
+            age = seconds_between(first, self.clock)
+            assert age is not None
+            assert age >= DELAY, f"{gang} is restarted after {age} s\n{self.story()}"
 
     def _check_cliques(
         self, seen: ReplicaSnapshot, slots: Mapping[str, CliqueSlot], updated: set[str]
@@ -132,9 +225,9 @@ class Life:
             enough = len(ready) > needed or len(ready) >= clique.replicas
             assert enough, f"{name} below its floor\n{self.story()}"
 
-    def _check_taken(self, plan: Plan) -> None:
+    def _check_taken(self, statuses: Sequence[StatusPatch]) -> None:
         """A group's next replica is chosen and stored first; then the last one must be back."""
-        for status in plan.statuses:
+        for status in statuses:
             progress = status.body["status"].get("updateProgress") or {}
             group = (progress.get("readyReplicaIndicesSelectedToUpdate") or {}).get("current")
             if status.kind is Kind.SCALING_GROUP and group is not None:
@@ -191,9 +284,9 @@ class Life:
         ]
         assert _available(seen, members), f"{name}: the next was taken too early\n{self.story()}"
 
-    def _check_turn(self, plan: Plan) -> None:
+    def _check_turn(self, statuses: Sequence[StatusPatch]) -> None:
         """The turn goes on only from a replica that is whole, or no longer wanted."""
-        for status in plan.statuses:
+        for status in statuses:
             if status.kind is not Kind.SET or "updateProgress" not in status.body["status"]:
                 continue
             before = holder(self.world.record.status.get("updateProgress"))
@@ -237,21 +330,18 @@ class Life:
         self.log.append(f"{self.clock} scale {kind} {name} to {much}")
 
     def fail(self, which: int, _: int) -> None:
-        if pod := self.pod(which):
-            status = {
-                "phase": "Failed",
-                "conditions": [
-                    {"type": "PodScheduled", "status": "True"},
-                    {"type": "Ready", "status": "False", "lastTransitionTime": self.clock},
-                ],
-            }
-            if pod["spec"].get("nodeName"):
-                self.cluster.set_status(Kind.POD, pod["metadata"]["name"], status)
-                self.log.append(f"{self.clock} {pod['metadata']['name']} fails")
+        pod = self.pod(which)
+        if pod is None or not pod["spec"].get("nodeName"):
+            return
+        ready = {"type": "Ready", "status": "False", "lastTransitionTime": self.clock}
+        others = [item for item in pod["status"]["conditions"] if item["type"] != "Ready"]
+        status = {"phase": "Failed", "conditions": [*others, ready]}
+        self.cluster.set_status(Kind.POD, pod["metadata"]["name"], status)
+        self.log.append(f"{self.clock} {pod['metadata']['name']} fails")
 
     def sicken(self, which: int, much: int) -> None:
         if pod := self.pod(which):
-            self.sick[pod["metadata"]["uid"]] = 1 + much * 3
+            self.sick[pod["metadata"]["uid"]] = 1 + much * 4
             self.log.append(f"{self.clock} {pod['metadata']['name']} falls ill")
 
     def lose(self, which: int, much: int) -> None:
@@ -264,6 +354,27 @@ class Life:
     def restart(self, _: int, __: int) -> None:
         self.world.restart()
         self.log.append(f"{self.clock} the operator starts anew")
+
+    def die(self, which: int, _: int) -> None:
+        """In the midst of the next plan."""
+        self.writes_left = which
+
+    def silence(self, which: int, _: int) -> None:
+        """Nothing is heard of a node any more; one of which that was so comes back.
+
+        Kubernetes says that its pods are not ready, and deletes those that do not tolerate it.
+        """
+        node = NODES[which % len(NODES)]
+        self.cluster.silent = {node}
+        self.world.unreachable = {node: self.clock}
+        self.log.append(f"{self.clock} {node} falls silent")
+        for name, pod in list(self.cluster.objects[Kind.POD].items()):
+            placed = pod["spec"].get("nodeName") == node and pod["status"]["phase"] != "Failed"
+            if not placed or "deletionTimestamp" in pod["metadata"]:
+                continue
+            self.cluster.place(name, ready=False)
+            if self.chance.random() < 0.5:
+                self.cluster.remove(Kind.POD, name)
 
     def hashes(self) -> Counter[bool]:
         """How many pods are, and are not, from the newest template."""
@@ -278,6 +389,20 @@ class Life:
 
 def _active(seen: ReplicaSnapshot, clique: str) -> list[Pod]:
     return [pod for pod in seen.pods.get(clique, ()) if not pod.meta.deleting]
+
+
+def _serving(seen: ReplicaSnapshot, slots: Mapping[str, CliqueSlot], updated: set[str]) -> bool:
+    """Whether anything that served is taken: a ready pod, or a group replica that is whole."""
+    for name, slot in slots.items():
+        victims = [pod for pod in _active(seen, name) if pod.meta.uid in updated and pod.ready]
+        members = [item for item in slots.values() if _instance(item) == _instance(slot)]
+        if victims and (slot.group is None or _available(seen, members)):
+            return True
+    return False
+
+
+def _instance(slot: CliqueSlot) -> tuple[str, int] | str:
+    return slot.name if slot.group is None else (slot.group.name, slot.group_replica)
 
 
 def _available(seen: ReplicaSnapshot, slots: list[CliqueSlot]) -> bool:

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grove_operator.observed import Kind
 from grove_operator.scheduling.native import Capabilities
-from tests.properties.life import Life
+from tests.properties.life import DELAY, Hardship, Life
 from tests.properties.test_convergence import capabilities, check_rest
 from tests.support.builders import SetBuilder, a_set
 
-WHAT = ["edit", "edit", "scale", "fail", "sicken", "lose", "restart"]
+WHAT = ["edit", "edit", "scale", "fail", "sicken", "lose", "restart", "die", "silence"]
 Event = tuple[str, int, int, int]
 
 events: st.SearchStrategy[list[Event]] = st.lists(
@@ -21,9 +21,12 @@ events: st.SearchStrategy[list[Event]] = st.lists(
 )
 
 
+hardships = st.builds(Hardship, st.integers(0, 99), st.booleans(), st.booleans())
+
+
 @st.composite
 def sets(draw: st.DrawFn) -> SetBuilder:
-    builder = a_set(replicas=draw(st.integers(1, 3))).with_template(terminationDelay="40s")
+    builder = a_set(replicas=draw(st.integers(1, 3))).with_template(terminationDelay=f"{DELAY:g}s")
     names = ["a", "b", "c"][: draw(st.integers(1, 3))]
     for name in names:
         count = draw(st.integers(1, 4))
@@ -36,15 +39,15 @@ def sets(draw: st.DrawFn) -> SetBuilder:
     return builder
 
 
-@given(sets(), capabilities, events)
+@settings(max_examples=3 * settings().max_examples)
+@given(sets(), capabilities, hardships, events)
 def test_updates_keep_floors_and_end_at_the_newest_template(
-    builder: SetBuilder, offered: Capabilities, happening: list[Event]
+    builder: SetBuilder, offered: Capabilities, hardship: Hardship, happening: list[Event]
 ) -> None:
-    asyncio.run(_live(builder, offered, happening))
+    asyncio.run(_live(Life(builder, offered, hardship), happening))
 
 
-async def _live(builder: SetBuilder, offered: Capabilities, happening: list[Event]) -> None:
-    life = Life(builder, offered)
+async def _live(life: Life, happening: list[Event]) -> None:
     await life.rest()
     for what, which, much, pause in happening:
         getattr(life, what)(which, much)
@@ -53,6 +56,8 @@ async def _live(builder: SetBuilder, offered: Capabilities, happening: list[Even
     await life.rest()
     check_rest(life.world)
     assert life.hashes()[False] == 0, life.story()
+    nodes = {pod["spec"].get("nodeName") for pod in life.cluster.objects[Kind.POD].values()}
+    assert not nodes & (life.cluster.silent | {None}), life.story()
     status = life.world.record.status
     assert status["updatedReplicas"] == status["availableReplicas"] == status["replicas"]
     progress = status.get("updateProgress")

@@ -1,6 +1,7 @@
 """A set on the API server in memory, with the real planner, applier and store but no queue."""
 
 from collections.abc import Iterator
+from dataclasses import replace as changed
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from grove_operator.cluster.records import DECODERS
 from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.cluster.store import Family, Store
 from grove_operator.desired.blueprint import SetBlueprint
-from grove_operator.observed import Child, Kind
+from grove_operator.observed import Child, Kind, Surroundings
 from grove_operator.operator.families import Known
 from grove_operator.plan.actions import Plan
 from grove_operator.plan.podcliqueset import SetFacts, plan_set
@@ -33,6 +34,8 @@ class World:
         self.applier = Applier(FakeConnection(self.cluster), self.store)
         self.known = Known()
         self.now = NOW
+        self.unreachable: dict[str, str] = {}
+        """Since when, by node: of which nothing is heard."""
         self.cluster.apply(builder.manifest())
 
     @property
@@ -64,7 +67,8 @@ class World:
         """One look at everything, set last."""
         blueprint, known = self.blueprint, self.known
         for replica in sorted({*range(blueprint.replicas), *self.store.replicas(self.family)}):
-            seen = self.store.snapshot(self.family, replica)
+            around = Surroundings(unreachable=self.unreachable)
+            seen = changed(self.store.snapshot(self.family, replica), surroundings=around)
             plan = plan_replica(blueprint, replica, seen, self.capabilities, self.now)
             known.summarize(replica, plan.summary)
             yield plan

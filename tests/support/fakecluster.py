@@ -71,6 +71,9 @@ class FakeCluster:
     """The time of what is created now; without one, a second passes with each object."""
     slow: bool = False
     """Whether placed pods are not ready at once."""
+    nodes: tuple[str, ...] = ("node",)
+    silent: set[str] = field(default_factory=set)
+    """Nodes of which nothing is heard: nobody ends their pods, and no others come."""
     gone_namespaces: set[str] = field(default_factory=set)
     room: Callable[[Object], bool] = lambda pod: True  # noqa: ARG005 - a scheduler with all the room
 
@@ -116,10 +119,10 @@ class FakeCluster:
             return self._remove(kind, new)
         return self._save(kind, new)
 
-    def remove(self, kind: Kind, name: str) -> Object:
+    def remove(self, kind: Kind, name: str, *, at_once: bool = False) -> Object:
         """Delete: at once, or after finalizers and a placed pod's last moments."""
         body = self.objects[kind][name]
-        placed = kind is Kind.POD and body["spec"].get("nodeName")
+        placed = kind is Kind.POD and body["spec"].get("nodeName") and not at_once
         if not placed and not body["metadata"].get("finalizers"):
             return self._remove(kind, body)
         if "deletionTimestamp" in body["metadata"]:
@@ -145,21 +148,31 @@ class FakeCluster:
         for pod in list(self.objects[Kind.POD].values()):
             name = pod["metadata"]["name"]
             if "deletionTimestamp" in pod["metadata"]:
-                self._remove(Kind.POD, pod)
+                if pod["spec"].get("nodeName") not in self.silent:
+                    self._remove(Kind.POD, pod)
             elif _waits(pod) and self.room(pod):
                 self.place(name, ready=not self.slow)
         return self.version != before
 
     def place(self, name: str, *, ready: bool = True) -> None:
-        truth = "True" if ready else "False"
-        status = {
-            "phase": "Running",
-            "conditions": [
-                {"type": "PodScheduled", "status": "True"},
-                {"type": "Ready", "status": truth},
-            ],
-        }
-        self.change(Kind.POD, name, {"spec": {"nodeName": "node"}, "status": status})
+        pod = self.objects[Kind.POD][name]
+        alive = [node for node in self.nodes if node not in self.silent]
+        node = pod["spec"].get("nodeName") or alive[self.version % len(alive)]
+        conditions = [
+            self._condition(pod, "PodScheduled", truth=True),
+            self._condition(pod, "Ready", truth=ready),
+        ]
+        status = {"phase": "Running", "conditions": conditions}
+        self.change(Kind.POD, name, {"spec": {"nodeName": node}, "status": status})
+
+    def _condition(self, pod: Object, type_: str, *, truth: bool) -> Object:
+        """Without a time where the cluster has no clock."""
+        made = {"type": type_, "status": str(truth)}
+        if not self.now:
+            return made
+        old = pod["status"].get("conditions") or ()
+        same = (item for item in old if made.items() <= item.items())
+        return next(same, made | {"lastTransitionTime": self.now})
 
     def _orphans(self) -> Iterator[tuple[Kind, str]]:
         alive = {body["metadata"]["uid"] for kind in Kind for body in self.objects[kind].values()}
@@ -316,7 +329,8 @@ class FakeConnection(Api):
         grace_period: int | None = None,
     ) -> bytes:
         request = Request("delete", resource.kind, name, {"uid": uid})
-        return await self._answer(request, lambda: self._delete(request, uid))
+        at_once = grace_period == 0
+        return await self._answer(request, lambda: self._delete(request, uid, at_once=at_once))
 
     async def _answer(self, request: Request, work: Callable[[], Object]) -> bytes:
         """The answer comes before the watch tells of the change, as it mostly does."""
@@ -366,8 +380,8 @@ class FakeConnection(Api):
         body.get("metadata", {}).pop("resourceVersion", None)
         return self.cluster.change(Kind(request.kind), request.name, body)
 
-    def _delete(self, request: Request, uid: str | None) -> Object:
+    def _delete(self, request: Request, uid: str | None, *, at_once: bool) -> Object:
         found = self._find(request)
         if uid not in (None, found["metadata"]["uid"]):
             raise conflict(request)
-        return self.cluster.remove(Kind(request.kind), request.name)
+        return self.cluster.remove(Kind(request.kind), request.name, at_once=at_once)
