@@ -1,13 +1,29 @@
-"""The operator killed in the middle of updates and restarts of gangs: the outcome is the same.
+"""The operator killed in the middle of what it does for gangs that live: the outcome is the same.
+
+Updates, restarts and replacements of ended pods: each has ten kills at random moments, which the
+environment variable GROVE_TEST_SEED repeats.
 
 No other operator may run meanwhile, so these tests stand apart from those of a module's operator.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from grove_operator.api import labels
 from tests.integration.conftest import Stage
-from tests.integration.sets import conditions
-from tests.integration.test_recovery import SET_EVENT, breached, crews, fall_ill, uids
+from tests.integration.sets import conditions, plain
+from tests.integration.test_kills import KILLS, SEED, Killer
+from tests.integration.test_recovery import (
+    SET_EVENT,
+    breached,
+    crews,
+    fall_ill,
+    pods_of,
+    report,
+    uids,
+)
 from tests.integration.test_updates import (
     PATIENCE,
     change_image,
@@ -16,28 +32,27 @@ from tests.integration.test_updates import (
     progress,
     updated,
 )
-from tests.integration.timeline import timeline
+from tests.integration.timeline import Timeline, timeline
 from tests.support.operator import OperatorProcess
 
 
+@contextmanager
+def told(stage: Stage) -> Iterator[Timeline]:
+    try:
+        with timeline(stage.seen) as line:
+            yield line
+    except AssertionError as error:
+        raise AssertionError(f"GROVE_TEST_SEED={SEED}: {error}") from error
+
+
 async def test_kills_in_the_middle_change_nothing(stage: Stage, mortal: OperatorProcess) -> None:
-    """Ten of them; floors hold, no pod is replaced twice."""
+    """Floors hold, no pod is replaced twice."""
     await stage.create(fleet(2))
     await stage.settled()
-    with timeline(stage.seen) as line:
+    killer = Killer(stage, mortal)
+    with told(stage) as line:
         await change_image(stage, "fleet", "registry.example/x:2", 0, 1, 2)
-        for _ in range(10):
-            goal = stage.seen.changes + 9
-            await stage.seen.until(
-                lambda goal=goal: (
-                    stage.seen.changes >= goal  # type: ignore[misc]
-                    or "updateEndedAt" in progress(stage, "fleet")
-                ),
-                "nine changes",
-                PATIENCE,
-            )
-            await asyncio.to_thread(mortal.kill)
-            await asyncio.to_thread(mortal.start)
+        await killer.kill_during(180, KILLS, lambda: "updateEndedAt" in progress(stage, "fleet"))
         await updated(stage, "fleet", 2 * PATIENCE)
         assert max(line.out.values()) == 1
         assert min(line.lowest[f"fleet-{index}-router"] for index in range(2)) >= 1
@@ -70,24 +85,37 @@ async def test_a_breach_before_a_restart_of_the_operator_counts(
 async def test_kills_around_a_restart_leave_a_whole_gang(
     stage: Stage, mortal: OperatorProcess
 ) -> None:
-    """Ten of them, from the breach on; no index has two pods, and all is well in the end."""
+    """From the breach on; each pod is replaced, and the other replica is left alone."""
     await stage.create(crews(replicas=2))
     await stage.settled()
-    before = uids(stage, "boat-0-")
-    with timeline(stage.seen):
+    before, others = uids(stage, "boat-0-"), uids(stage, "boat-1-")
+    with told(stage) as line:
         await fall_ill(stage, "boat-0-router", 2)
         await breached(stage, "PodClique", "boat-0-router")
         await stage.seen.until(lambda: not before <= uids(stage), "it begins")
-        for step in range(10):
-            goal = stage.seen.changes + 1 + step
-            await stage.seen.until(
-                lambda goal=goal: (
-                    stage.seen.changes >= goal  # type: ignore[misc]
-                    or stage.problems() == []
-                ),
-                "some changes",
-            )
-            await asyncio.to_thread(mortal.kill)
-            await asyncio.to_thread(mortal.start)
+        await Killer(stage, mortal).kill_during(100, KILLS, lambda: stage.problems() == [])
         await stage.settled(90)
         assert not uids(stage) & before
+        assert others <= uids(stage)
+        assert max(line.born.values()) <= 2  # one made before a kill goes with the rest of its gang
+
+
+async def test_kills_around_a_replacement_make_one_pod_for_each(
+    stage: Stage, mortal: OperatorProcess
+) -> None:
+    """From the end of two pods on, through the ten seconds of waiting."""
+    await stage.create(plain("web", pods=4))
+    await stage.settled()
+    ended = pods_of(stage, "web-0-main")[:2]
+    before = {pod["metadata"]["uid"] for pod in ended}
+    with told(stage) as line:
+        for pod in ended:
+            await report(stage, pod, {"phase": "Failed", "reason": "Evicted"})
+        over = lambda: len(uids(stage) - before) == 4  # noqa: E731 - asked for twice
+        await Killer(stage, mortal).kill_during(20, KILLS, over)
+        await stage.seen.until(over, "both are replaced")
+        await stage.settled(90)
+        indices = [pod["metadata"]["labels"][labels.POD_INDEX] for pod in ended]
+        assert line.born == Counter(("web-0-main", index) for index in indices)
+    notes = [pod["metadata"].get("annotations", {}) for pod in pods_of(stage, "web-0-main")]
+    assert [note[labels.TRIES] for note in notes if labels.TRIES in note] == ["1", "1"]
