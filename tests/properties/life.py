@@ -180,14 +180,27 @@ class Life:
                 self.moving.add(index)
 
     def _is_whole(self, index: int) -> bool:
-        """Whether an update is through with it; a replica that is not wanted needs none."""
+        """Whether an update is through with it, and it has what it must have.
+
+        A replica that is not wanted needs nothing.
+        """
         blueprint = self.world.blueprint
         if index >= blueprint.replicas:
             return True
         seen = self.world.store.snapshot(self.world.family, index)
         live = {name: group.replicas for name, group in seen.groups.items()}
         slots = expand(blueprint, index, live).cliques
-        return _available(seen, list(slots.values())) and all(
+        instances: dict[object, list[CliqueSlot]] = {}
+        for slot in slots.values():
+            instances.setdefault(_instance(slot), []).append(slot)
+        well = Counter(
+            found[0].group.name if found[0].group else ""
+            for found in instances.values()
+            if _available(seen, found)
+        )
+        needs = {name: min(item.min_available, item.replicas) for name, item in seen.groups.items()}
+        needs[""] = sum(slot.group is None for slot in slots.values())
+        return all(well[name] >= count for name, count in needs.items()) and all(
             pod.meta.labels[labels.TEMPLATE_HASH] == slot.blueprint.pod_hash
             for name, slot in slots.items()
             for pod in _active(seen, name)
