@@ -105,9 +105,8 @@ def plan_replica(
 
 def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCounts]:
     counts = {}
-    by_pod = (
-        context.blueprint.on_delete
-    )  # pods come and go one by one, whatever instance they are in
+    # On delete, pods come and go one by one, whatever instance they were made for.
+    by_pod = context.blueprint.on_delete
     silent = {} if context.blueprint.keep_unreachable else seen.surroundings.unreachable
     for name, clique in context.cliques.items():
         slot = context.slots.cliques.get(name)
