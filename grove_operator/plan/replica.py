@@ -54,8 +54,10 @@ def plan_replica(
     releases: list[Action] = sorted(release_finalizers(seen), key=lambda patch: patch.name)
     if blueprint is None or blueprint.deleting:
         return Plan(actions=tuple(releases))
+    lost = plan_lost_pods(blueprint, seen, now)
     if index >= blueprint.replicas:
-        return Plan(actions=(*releases, *remove_replica(seen, blueprint.uid)))
+        removed = remove_replica(seen, blueprint.uid)
+        return Plan(actions=(*releases, *lost.actions, *removed), recheck_after=lost.wait)
     if problem := excess(seen):
         target = blueprint.generation_hash
         summary = ReplicaSummary(target=target, problem=problem, problem_code=TOO_MANY)
@@ -64,7 +66,6 @@ def plan_replica(
     counts = _count(context, seen)
     movement = plan_movement(context, seen, counts)
     context = replace(keep_editions(context, movement.held), movement=movement)
-    lost = plan_lost_pods(blueprint, seen, now)
     recovery = plan_recovery(context, seen, counts)
     recovery = replace(recovery, removals={**lost.removals, **recovery.removals})
     context = replace(context, recovery=recovery)

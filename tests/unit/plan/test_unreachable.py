@@ -5,7 +5,7 @@ from dataclasses import replace as changed
 from msgspec.structs import replace
 
 from grove_operator.api import labels
-from grove_operator.observed import ReplicaSnapshot, Surroundings
+from grove_operator.observed import Kind, ReplicaSnapshot, Surroundings
 from grove_operator.plan.actions import Create, Delete, Plan
 from tests.support.builders import SetBuilder, a_rest, a_set, look
 
@@ -83,3 +83,11 @@ def test_the_annotation_leaves_it_alone_too() -> None:
     assert plan.actions == ()
     assert plan.recheck_after is None
     assert not is_breached(plan)
+
+
+def test_a_replica_that_is_not_wanted_any_more_lets_go_of_its_pods_too() -> None:
+    gone = SET.but(replicas=0)
+    plan = look(gone, with_a_dying_pod(SET, LONG_AGO))
+    [delete] = [item for item in plan.actions if isinstance(item, Delete) and item.at_once]
+    assert delete.kind is Kind.POD
+    assert look(gone, with_a_dying_pod(SET, LATELY)).recheck_after == 1800
