@@ -4,8 +4,10 @@ Owns the order and the exit codes of what can go wrong before anything runs. The
 webhook differ only in what they then do.
 """
 
+import asyncio
 import gc
 import logging
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -48,7 +50,7 @@ def launch(config: Path | None, kubeconfig: str | None, env: Mapping[str, str], 
     warn_of_keys(settings)
     # Records live long and hold no cycles: look for garbage seldom.
     gc.set_threshold(50_000, 20, 50)
-    return uvloop.run(_run(settings, kubeconfig, make))
+    return uvloop.run(_run_or_end(settings, kubeconfig, make))
 
 
 def warn_of_keys(settings: Settings) -> None:
@@ -57,6 +59,19 @@ def warn_of_keys(settings: Settings) -> None:
         _LOG.warning("unknown key in the configuration file", extra={"key": key})
     for key, why in settings.idle_keys.items():
         _LOG.warning("a key of the configuration has no effect", extra={"key": key, "why": why})
+
+
+async def _run_or_end(settings: Settings, kubeconfig: str | None, make: Make) -> int:
+    """A signal ends a process that still starts; later its supervisor takes signals."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await _run(settings, kubeconfig, make)
+    except asyncio.CancelledError:
+        _LOG.info("told to stop while starting")
+        return 0
 
 
 async def _run(settings: Settings, kubeconfig: str | None, make: Make) -> int:
