@@ -31,7 +31,9 @@ def lost_pods(
 ) -> Lost:
     """`unreachable` gives since when, by node. A delay of None means that all pods are kept.
 
-    A dying pod with finalizers waits for somebody else as well, so nothing would be won.
+    A dying pod with finalizers waits for somebody else as well, so nothing would be won. A pod that
+    was placed on a node that had fallen silent before, as one that tolerates everything may be, has
+    the whole delay from then on: else its successors would be made and deleted without end.
     """
     if delay is None or not unreachable:
         return Lost()
@@ -42,6 +44,8 @@ def lost_pods(
         since = unreachable.get(pod.node)
         if since is None or (pod.meta.finalizers if pod.meta.deleting else not _is_useless(pod)):
             continue
+        if not pod.meta.deleting:
+            since = max(since, pod.placed_since or pod.meta.created)
         wait = delay - (seconds_between(since, now) or 0.0)
         if wait > 0:
             waits.append(wait)

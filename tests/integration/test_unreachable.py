@@ -80,7 +80,11 @@ async def test_a_pod_that_tolerates_its_dead_node_is_replaced(stage: Stage, pool
     body = a_patient_set(pool, "15s")
     spec = body["spec"]["template"]["cliques"][0]["spec"]
     spec["minAvailable"] = 2
-    spec["podSpec"]["tolerations"] = [{"operator": "Exists"}]
+    # Kubernetes lets pods with these stay, and places no new one there.
+    spec["podSpec"]["tolerations"] = [
+        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
+        for key in ("unreachable", "not-ready")
+    ]
     pods = await two_pods(stage, pool, body)
     await pool.add()
     await pool.fall_silent(pool.nodes[0], ago=0)

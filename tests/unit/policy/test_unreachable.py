@@ -25,6 +25,13 @@ CASES: dict[str, tuple[Pod, float | None, str, bool, float | None]] = {
     "nobody deletes it, and it is ready": (a_pod(node="far"), 3600, ELEVEN, False, None),
     "nobody deletes it, and it is not ready": (ADRIFT, 3600, ELEVEN, True, None),
     "nobody deletes it, and the delay is not over": (ADRIFT, 5400, TEN, False, 1800),
+    "it came when its node was silent already": (
+        a_pod(node="far", ready=False, placed_since="2026-03-01T10:30:00Z"),
+        3600,
+        ELEVEN,
+        False,
+        1800,
+    ),
     "nobody deletes it, and it has a finalizer": (
         Pod(meta=a_meta("p", finalizers=("example.org/a",)), node="far", scheduled=True),
         3600,
