@@ -25,6 +25,7 @@ from grove_operator.desired.packing import Packing, read_packing
 from grove_operator.desired.sharing import (
     SharedClaim,
     TemplateRef,
+    claims_named,
     clique_claims,
     group_claims,
     mnnvl_group,
@@ -216,8 +217,8 @@ def _uses_of_claims(pcs: PodCliqueSet, times: Mapping[str, int]) -> Counter[str]
     """In how many PodCliques of a gang each ResourceClaim stands that pod specs name themselves."""
     uses: Counter[str] = Counter()
     for clique in pcs.spec.template.cliques:
-        entries = clique.spec.pod_spec.get("resourceClaims") or ()
-        for name in {str(entry.get("resourceClaimName") or "") for entry in entries} - {""}:
+        claims, _ = claims_named(clique.spec.pod_spec)
+        for name in set(claims):
             uses[name] += times.get(clique.name, 1)
     return uses
 

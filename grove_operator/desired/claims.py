@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from grove_operator.api import labels, names
 from grove_operator.desired.blueprint import SetBlueprint, replica_label
-from grove_operator.desired.computedomain import claiming, has_gpus
+from grove_operator.desired.computedomain import claiming, domain_group
 from grove_operator.desired.expansion import CliqueSlot, GroupSlot
-from grove_operator.desired.sharing import SharedClaim, TemplateRef
+from grove_operator.desired.sharing import SharedClaim, TemplateRef, claims_named
 from grove_operator.observed import Kind
 
 API: Final = "resource.k8s.io/v1"
@@ -86,23 +86,15 @@ def named_by_pods(blueprint: SetBlueprint) -> tuple[set[TemplateRef], set[Templa
     claims: set[TemplateRef] = set()
     templates: set[TemplateRef] = set()
     for clique in blueprint.by_name.values():
-        for item in clique.spec["podSpec"].get("resourceClaims") or ():
-            for field, found in (
-                ("resourceClaimName", claims),
-                ("resourceClaimTemplateName", templates),
-            ):
-                if item.get(field):
-                    found.add((blueprint.namespace, str(item[field])))
+        own, made = claims_named(clique.spec["podSpec"])
+        claims |= {(blueprint.namespace, name) for name in own}
+        templates |= {(blueprint.namespace, name) for name in made}
     return claims, templates
 
 
 def domain_templates(blueprint: SetBlueprint) -> Iterator[tuple[TemplateRef, int]]:
     """Those that NVIDIA's driver makes for the set's ComputeDomains, with the replica of each."""
-    groups = {
-        clique.mnnvl_group
-        for clique in blueprint.by_name.values()
-        if clique.mnnvl_group and has_gpus(clique.spec["podSpec"])
-    }
+    groups = set(map(domain_group, blueprint.by_name.values())) - {""}
     for replica in range(blueprint.replicas if groups else 0):
         for group in groups:
             name = names.compute_domain_name(names.replica_name(blueprint.name, replica), group)

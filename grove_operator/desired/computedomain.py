@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from grove_operator.api import labels, names
-from grove_operator.desired.blueprint import SetBlueprint, child_metadata, replica_label
+from grove_operator.desired.blueprint import (
+    CliqueBlueprint,
+    SetBlueprint,
+    child_metadata,
+    replica_label,
+)
 from grove_operator.desired.sharing import wants_gpus
 
 API: Final = "resource.nvidia.com/v1beta1"
@@ -20,6 +25,12 @@ def has_gpus(pod_spec: Mapping[str, Any]) -> bool:
     return any(
         wants_gpus(container) for field in _CONTAINERS for container in pod_spec.get(field) or ()
     )
+
+
+def domain_group(clique: CliqueBlueprint) -> str:
+    """The group whose ComputeDomain the clique's pods join; empty if they join none."""
+    group = clique.mnnvl_group
+    return group if group and has_gpus(clique.spec["podSpec"]) else ""
 
 
 def with_domain_claim(pod_spec: dict[str, Any], template: str) -> dict[str, Any]:

@@ -98,6 +98,14 @@ def mnnvl_group(pcs: PodCliqueSet, clique: CliqueTemplate) -> str:
     return ""
 
 
+def claims_named(pod_spec: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The ResourceClaims, and the ResourceClaimTemplates, that a pod spec names itself."""
+    entries = pod_spec.get("resourceClaims") or ()
+    claims = (entry.get("resourceClaimName") for entry in entries)
+    templates = (entry.get("resourceClaimTemplateName") for entry in entries)
+    return [str(name) for name in claims if name], [str(name) for name in templates if name]
+
+
 def wants_gpus(container: Mapping[str, Any]) -> bool:
     """Whether a container asks for whole GPUs, as a limit or a request."""
     resources = container.get("resources") or {}

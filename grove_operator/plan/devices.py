@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from grove_operator.api import labels
-from grove_operator.desired.computedomain import build_compute_domain, has_gpus
+from grove_operator.desired.computedomain import build_compute_domain, domain_group
 from grove_operator.desired.expansion import CliqueSlot
 from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Create, Owner, Rank
@@ -27,18 +27,8 @@ def plan_devices(context: ReplicaContext, seen: ReplicaSnapshot) -> Iterator[Act
 
 def _domain_groups(context: ReplicaContext) -> list[str]:
     """By the templates from which the PodCliques are made now, so that none loses its domain."""
-    if not _is_linked(context):
-        return []
-    found = {
-        slot.blueprint.mnnvl_group
-        for slot in context.slots.cliques.values()
-        if slot.blueprint.mnnvl_group and has_gpus(slot.blueprint.spec["podSpec"])
-    }
-    return sorted(found)
-
-
-def _is_linked(context: ReplicaContext) -> bool:
-    return any(clique.mnnvl_group for clique in context.blueprint.by_name.values())
+    found = {domain_group(slot.blueprint) for slot in context.slots.cliques.values()}
+    return sorted(found - {""})
 
 
 def _plan_domains(

@@ -10,6 +10,7 @@ from functools import cached_property
 from grove_operator.api import names
 from grove_operator.desired.claims import WantedClaim, claims_of_pod, claims_of_set
 from grove_operator.desired.expansion import CliqueSlot
+from grove_operator.desired.sharing import claims_named
 from grove_operator.observed import ReplicaSnapshot
 from grove_operator.plan.claims import wanted_claims
 from grove_operator.plan.context import ReplicaContext
@@ -30,11 +31,9 @@ class MissingClaims:
 
     def is_unsure(self, slot: CliqueSlot) -> bool:
         """Whether its pods name what is not known to exist or not, as when an operator starts."""
-        seen, fields = self._seen, set[str]()
-        for item in self._context.cliques[slot.name].spec["podSpec"].get("resourceClaims") or ():
-            fields |= {field for field in item if item[field]}
-        return ("resourceClaimName" in fields and seen.surroundings.claims is None) or (
-            "resourceClaimTemplateName" in fields and seen.claim_templates is None
+        claims, templates = claims_named(self._context.cliques[slot.name].spec["podSpec"])
+        return bool(claims and self._seen.surroundings.claims is None) or bool(
+            templates and self._seen.claim_templates is None
         )
 
     def _named(self, slot: CliqueSlot) -> Iterator[str]:

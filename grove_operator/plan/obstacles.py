@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from grove_operator.api import conditions as c
 from grove_operator.desired.blueprint import CliqueBlueprint, SetBlueprint
 from grove_operator.desired.claims import WantedClaim, claims_of_set
-from grove_operator.desired.computedomain import has_gpus
+from grove_operator.desired.computedomain import domain_group
 from grove_operator.observed import Child, ClaimTemplates, Kind, SetSnapshot
 from grove_operator.plan.actions import Event
 from grove_operator.scheduling.native import Capabilities
@@ -57,10 +57,7 @@ class Obstacle(NamedTuple):
 
 
 def asks_for_domains(blueprint: SetBlueprint) -> bool:
-    return any(
-        clique.mnnvl_group and has_gpus(clique.spec["podSpec"])
-        for clique in blueprint.by_name.values()
-    )
+    return any(map(domain_group, blueprint.by_name.values()))
 
 
 def drops_claims(
@@ -72,10 +69,9 @@ def drops_claims(
     """
     if capabilities.resource_claims:
         return False
-    spec = clique.spec["podSpec"]
-    if clique.name in blueprint.claiming or (clique.mnnvl_group and has_gpus(spec)):
+    if clique.name in blueprint.claiming or domain_group(clique):
         return True
-    return bool(spec.get("resourceClaims")) and not capabilities.older_claims
+    return bool(clique.spec["podSpec"].get("resourceClaims")) and not capabilities.older_claims
 
 
 def missing_template(wanted: WantedClaim, templates: ClaimTemplates | None) -> Obstacle | None:
