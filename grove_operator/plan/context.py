@@ -25,6 +25,8 @@ class ReplicaContext:
     """The live scaling groups that are ours."""
     cliques: dict[str, Clique]
     """The live PodCliques that are ours."""
+    backend: Backend
+    """The set's scheduler. Asked for each PodClique and pod, so it is made once."""
     movement: Movement = AT_REST
     recovery: Recovery = NO_RECOVERY
     order: StartOrder = NO_ORDER
@@ -32,10 +34,6 @@ class ReplicaContext:
     @property
     def native(self) -> bool:
         return self.capabilities.gangs_for(self.blueprint)
-
-    @property
-    def backend(self) -> Backend:
-        return backend_of(self.blueprint, self.capabilities)
 
 
 def replica_context(
@@ -58,4 +56,5 @@ def replica_context(
         if clique.meta.owner_uid in owners and not clique.meta.deleting
     }
     slots = expand(blueprint, index, {name: group.replicas for name, group in groups.items()})
-    return ReplicaContext(blueprint, index, capabilities, now, slots, groups, cliques)
+    backend = backend_of(blueprint, capabilities)
+    return ReplicaContext(blueprint, index, capabilities, now, slots, groups, cliques, backend)
