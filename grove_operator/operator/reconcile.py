@@ -272,7 +272,8 @@ class Reconciler:
             )
         finally:
             self._lane.leave()
-            known.next_turn = None if key.whole else known.next_turn
+            if key.whole:
+                known.next_turn = None
         if plan.urgent:
             self.queue.add(key)  # the next step was waiting for this
         for replica in plan.wake:

@@ -6,7 +6,7 @@ their replica counts stay. Every step follows from what is stored: the process m
 two of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -160,10 +160,10 @@ class _Steps:
 
     def _roll_clique(self, slot: CliqueSlot, clique: Clique) -> dict[str, Any]:
         stored = clique.status.get("updateProgress")
-        taken = _in_hand(stored, _PODS)
+        selection = _selection(stored, _PODS)
+        taken, completed = selection.get("current"), selection.get("completed") or ()
         pods = self._active(clique)
         floor = Floor(clique.replicas, slot.blueprint.min_available)
-        completed = _completed(stored) if taken is not None else ()
         roll = roll_pods(pods, floor, slot.blueprint.pod_hash, taken, completed)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
         self._note(roll, taken, Kind.CLIQUE, slot.name)
@@ -180,7 +180,7 @@ class _Steps:
 
     def _roll_group(self, slot: GroupSlot, group: ScalingGroup) -> dict[str, Any]:
         stored = group.status.get("updateProgress")
-        taken = _in_hand(stored, _REPLICAS)
+        taken = _selection(stored, _REPLICAS).get("current")
         members = self._members(slot)
         replicas = [self._replica(index, found) for index, found in members.items()]
         floor = Floor(group.replicas, slot.blueprint.min_available)
@@ -315,15 +315,11 @@ class _Steps:
                     return
 
 
-def _in_hand(progress: Mapping[str, Any] | None, selected: str) -> Any:
-    """The pod or replica that was taken last, as long as the update is not over."""
+def _selection(progress: Mapping[str, Any] | None, selected: str) -> Mapping[str, Any]:
+    """The pod or replica that was taken last, and those before it, while the update goes on."""
     if progress is None or not is_updating(progress):
-        return None
-    return (progress.get(selected) or {}).get("current")
-
-
-def _completed(progress: Mapping[str, Any] | None) -> Sequence[str]:
-    return ((progress or {}).get(_PODS) or {}).get("completed") or ()
+        return {}
+    return progress.get(selected) or {}
 
 
 def _reason(roll: PodRoll | GroupRoll, now: str) -> tuple[str, float | None]:
