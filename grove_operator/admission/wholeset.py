@@ -11,7 +11,7 @@ from grove_operator.admission.syntax import hostname_label_problem, key_problem
 from grove_operator.api import labels
 from grove_operator.api.durations import format_duration
 from grove_operator.api.limits import MOST_PODS
-from grove_operator.api.podcliqueset import PodCliqueSetTemplate
+from grove_operator.api.podcliqueset import PodCliqueSetSpec
 
 DELAY: Final = f"{TEMPLATE}.terminationDelay"
 _SPREAD_POLICIES: Final = ("Required", "Preferred")
@@ -40,21 +40,23 @@ def pods_bounded(submission: Submission) -> Iterator[FieldError]:
     excessive = {path: count for path, count in counts.items() if count > MOST_PODS}
     for path, count in excessive.items():
         yield invalid(path, count, f"must not be more than {MOST_PODS}")
-    pods = spec.replicas * pods_of_replica(spec.template)
+    pods = pods_of(spec)
     if not excessive and pods > MOST_PODS:
         yield invalid(
             "spec.replicas", spec.replicas, f"makes {pods} pods, and a set may have {MOST_PODS}"
         )
 
 
-def pods_of_replica(template: PodCliqueSetTemplate) -> int:
+def pods_of(spec: PodCliqueSetSpec) -> int:
+    """How many a set becomes."""
     copies = {
         name: group.replicas
-        for group in template.pod_clique_scaling_groups
+        for group in spec.template.pod_clique_scaling_groups
         for name in group.clique_names
     }
-    return sum(
-        clique.spec.effective_replicas * copies.get(clique.name, 1) for clique in template.cliques
+    return spec.replicas * sum(
+        clique.spec.effective_replicas * copies.get(clique.name, 1)
+        for clique in spec.template.cliques
     )
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from rich.tree import Tree
 from typing_extensions import override
 
-from grove_operator.admission.wholeset import pods_of_replica
+from grove_operator.admission.wholeset import pods_of
 from grove_operator.api import labels
 from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
@@ -88,7 +88,7 @@ def _obstacles(report: Report, names: Sequence[str]) -> Iterator[str]:
         where = ", ".join(map(shown_name, names))
         yield f"{where}: no PodCliqueSet (apiVersion {labels.GROVE_API}) in it"
     for pcs in report.sets:
-        pods = pcs.spec.replicas * pods_of_replica(pcs.spec.template)
+        pods = pods_of(pcs.spec)
         if pods > MOST_PODS:
             yield (
                 f"PodCliqueSet {pcs.metadata.namespace}/{pcs.metadata.name}: becomes {pods} pods, "

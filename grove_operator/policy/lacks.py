@@ -108,7 +108,7 @@ class Checker:
     ) -> list[Row] | None:
         """What each domain lacks, the best one first; None if one may do."""
         rows: list[Row] = []
-        takers = frozenset[int]().union(*map(self._sorts, group.everyone))
+        takers = self._all_sorts(group.everyone)
         seen = self._seen.setdefault(group, {})
         for values, members in self.survey.domains(chain, lots).items():
             if not any(lot.sort in takers for lot in members):
@@ -126,6 +126,14 @@ class Checker:
 
     def _sorts(self, demand: Demand) -> frozenset[int]:
         return self.survey.admitting(demand.pod)
+
+    def _all_sorts(self, demands: Iterable[Demand]) -> frozenset[int]:
+        return frozenset[int]().union(*map(self._sorts, demands))
+
+    def _seats(self, pod: PodNeeds, lots: Iterable[Lot]) -> int:
+        """How many such pods find room, if no others come."""
+        wanted, sorts = self._wanted(pod), self.survey.admitting(pod)
+        return sum(lot.nodes * _fit(lot.free, wanted) for lot in lots if lot.sort in sorts)
 
     def _together(
         self, group: Group, lots: list[Lot], seen: dict[object, Lack | None]
@@ -147,7 +155,7 @@ class Checker:
     def _by_sum(self, demands: Sequence[Demand], lots: list[Lot]) -> Lack | None:
         """Pods that only the same nodes take, together, and then all of them."""
         sets = dict.fromkeys(map(self._sorts, demands))
-        for sorts in (*sets, frozenset[int]().union(*sets)):
+        for sorts in (*sets, self._all_sorts(demands)):
             kin = [item for item in demands if self._sorts(item) <= sorts]
             needs, free = needs_of(kin), self.free(lots, sorts)
             for resource in sorted(needs, key=rarity):
@@ -164,9 +172,7 @@ class Checker:
                 for item in demands
                 if self._sorts(item) <= sorts and _exceeds(dict(item.pod.requests), pod.requests)
             ]
-            wanted = self._wanted(pod)
-            room = sum(lot.nodes * _fit(lot.free, wanted) for lot in lots if lot.sort in sorts)
-            if sum(item.number for item in kin) > room:
+            if sum(item.number for item in kin) > self._seats(pod, lots):
                 return Lack(self._leftover(kin, lots), tuple(kin), sorts, pod=pod)
         return None
 
@@ -247,11 +253,8 @@ class Checker:
     def _exceeds(self, one: Group, other: Group) -> bool:
         if one.key != other.key:
             return False
-        sorts = self._all_sorts(one) <= self._all_sorts(other)
+        sorts = self._all_sorts(one.everyone) <= self._all_sorts(other.everyone)
         return sorts and _exceeds(needs_of(one.everyone), needs_of(other.everyone).items())
-
-    def _all_sorts(self, group: Group) -> frozenset[int]:
-        return frozenset[int]().union(*map(self._sorts, group.everyone))
 
     def _room(
         self,
@@ -264,23 +267,19 @@ class Checker:
         """At most so many groups that need as much; `exact` also looks at single pods."""
         if number < 2:
             return None
-        sorts, needs = self._all_sorts(group), needs_of(group.everyone)
+        sorts, needs = self._all_sorts(group.everyone), needs_of(group.everyone)
         room, free = 0, {}
         for values, lots in domains.items():
             if not any(lot.sort in sorts for lot in lots):
                 continue
             has = free[values[-1]] = self.free(lots, sorts)
             times = [has[name] // amount for name, amount in needs.items()]
-            times += [self._times(item, lots) for item in group.everyone if exact]
+            if exact:
+                times += [self._seats(item.pod, lots) // item.number for item in group.everyone]
             room += min(times)
             if room >= number:
                 return None
         return Copies(number, room, group.key, needs, free)
-
-    def _times(self, demand: Demand, lots: Iterable[Lot]) -> int:
-        wanted, sorts = self._wanted(demand.pod), self._sorts(demand)
-        room = sum(lot.nodes * _fit(lot.free, wanted) for lot in lots if lot.sort in sorts)
-        return room // demand.number
 
 
 def parts(group: Group, around: Chain = ()) -> Iterator[tuple[Group, Chain]]:
