@@ -91,4 +91,17 @@ async def test_a_gangs_own_level_is_held_where_it_can_be(weaker: Weaker, place: 
     if weaker.has_levels:
         sets = [Expectation(item, {}, known) for item in seen.of("PodCliqueSet")]
         await seen.until_nothing(lambda: differences(seen, sets))
+    await seen.until(lambda: all_told(seen), "all statuses say that it runs")
     assert await seen.stays_quiet(3) == []
+
+
+def all_told(seen: Followed) -> bool:
+    """Whether all that the set has become is told to run; the set's own status is not the last."""
+    cliques, groups = seen.of("PodClique"), seen.of("PodCliqueScalingGroup")
+    return (
+        all(it.get("status", {}).get("readyReplicas") == it["spec"]["replicas"] for it in cliques)
+        and all(
+            it.get("status", {}).get("availableReplicas") == it["spec"]["replicas"] for it in groups
+        )
+        and all(gang.get("status", {}).get("phase") == "Running" for gang in seen.of("PodGang"))
+    )
