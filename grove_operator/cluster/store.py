@@ -180,6 +180,10 @@ class Store:
         """Indices of the replicas of which anything exists."""
         return sorted(index for index in self._files.get(family, ()) if index != WHOLE_SET)
 
+    def has_replicas(self, family: Family) -> bool:
+        """Whether anything of any replica exists; a list of them would cost more with each."""
+        return any(index != WHOLE_SET for index in self._files.get(family, ()))
+
     def set_children(self, family: Family) -> Mapping[Kind, Mapping[str, Child]]:
         files = self._files.get(family, {}).get(WHOLE_SET, _Files())
         return {

@@ -168,7 +168,7 @@ class Attention:
     def knowledge(self, family: Family) -> Known:
         """What is known of a set; if its spec has changed, all its replicas deserve a look."""
         record = self.store.the_set(family)
-        if record is None and not self.store.replicas(family):
+        if record is None and not self.store.has_replicas(family):
             self.known.pop(family, None)
             self._want(family, None)
             return Known()
@@ -229,7 +229,7 @@ class Attention:
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a set that is gone."""
         self.touched.pop(key, None)
-        if not self.store.replicas(key.family):
+        if not self.store.has_replicas(key.family):
             self.known.pop(key.family, None)
 
     def changes(self, key: Key) -> Changes:

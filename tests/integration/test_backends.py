@@ -328,6 +328,35 @@ async def test_groups_go_with_their_gangs(
     await stage.kube.wait_gone(groups(stage, scheduler))
 
 
+def goldens() -> list[Object]:
+    """Every group of KAI or Volcano that a set of the golden tests becomes."""
+    folder = Path(__file__).parents[1] / "golden"
+    documents: list[Object] = [
+        body
+        for file in sorted(folder.glob("*/expected.yaml"))
+        for body in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    ]
+    return [body for body in documents if body["apiVersion"] in APIS.values()]
+
+
+@pytest.mark.usefixtures("schedulers")
+def test_the_api_server_takes_every_group_and_drops_nothing_of_it(ground: LocalCluster) -> None:
+    """Subgroup trees and topology constraints among them: their CRD has rules for both."""
+    found = goldens()
+    assert {body["apiVersion"] for body in found} == set(APIS.values())
+    assert any("parent" in leaf for body in found for leaf in body["spec"].get("subGroups", ()))
+    for body in found:
+        meta = {
+            k: v for k, v in body["metadata"].items() if k not in ("namespace", "ownerReferences")
+        }
+        sent = yaml.safe_dump(body | {"metadata": meta})
+        answer = ground.kubectl(
+            "create", "--dry-run=server", "--validate=strict", "-o", "yaml", "-f", "-", stdin=sent
+        )
+        taken = yaml.safe_load(answer)
+        assert taken["spec"] == body["spec"]
+
+
 @pytest.fixture
 async def queues(kube: Kube, schedulers: OperatorProcess) -> AsyncIterator[None]:
     """Of Volcano: two that are open, one that is not."""

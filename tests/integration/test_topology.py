@@ -1,5 +1,6 @@
 """Where pods land: every level on the real scheduler, in simulated racks; nodes are what counts."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -67,24 +68,47 @@ async def test_a_clique_on_one_host(stage: Stage, bound: Racks) -> None:
     assert len(bound.domains(stage, "host", podclique="pins-0-loose")) == 2
 
 
-def three_levels(racks: Racks, replicas: int = 3, minimum: int = 2) -> Body:
-    """The instance in a zone, each crew in a rack, its oars on a host."""
-    crew = a_group("crew", ["lead", "oar"], replicas, minimum, **racks.packed("rack"))
-    cliques = [
-        racks.clique("gate", 1),
-        racks.clique("lead", 1),
-        racks.clique("oar", 2) | racks.packed("host"),
-    ]
-    return with_template(a_set("nest", cliques, [crew]), **racks.packed("zone"))
+ALL = ("zone", "rack", "host")
 
 
-def nesting(racks: Racks, stage: Stage, crews: int) -> None:
-    """Check all three levels of `nest`."""
-    assert len(racks.domains(stage, "zone")) == 1
+def three_levels(
+    racks: Racks, replicas: int = 3, minimum: int = 2, levels: Collection[str] = ALL
+) -> Body:
+    """The instance in a zone, each crew in a rack, its oars on a host; or some of that."""
+    at = {level: racks.packed(level) if level in levels else {} for level in ALL}
+    crew = a_group("crew", ["lead", "oar"], replicas, minimum, **at["rack"])
+    cliques = [racks.clique("gate", 1), racks.clique("lead", 1), racks.clique("oar", 2)]
+    cliques[2] |= at["host"]
+    return with_template(a_set("nest", cliques, [crew]), **at["zone"])
+
+
+def nesting(racks: Racks, stage: Stage, crews: int, levels: Collection[str] = ALL) -> None:
+    """Check the levels of `nest`."""
+    if "zone" in levels:
+        assert len(racks.domains(stage, "zone")) == 1
     for index in range(crews):
-        crew = {"podcliquescalinggroup_replica_index": str(index)}
-        assert len(racks.domains(stage, "rack", **crew)) == 1, index
-        assert len(racks.domains(stage, "host", podclique=f"nest-0-crew-{index}-oar")) == 1, index
+        within = {"podcliquescalinggroup_replica_index": str(index)}
+        oars = f"nest-0-crew-{index}-oar"
+        if "rack" in levels:
+            assert len(racks.domains(stage, "rack", **within)) == 1, index
+        if "host" in levels:
+            assert len(racks.domains(stage, "host", podclique=oars)) == 1, index
+
+
+PAIRS = [("zone", "rack"), ("zone", "host"), ("rack", "host")]
+
+
+@pytest.mark.parametrize("levels", PAIRS, ids="+".join)
+async def test_two_levels_without_the_third(
+    stage: Stage, bound: Racks, levels: tuple[str, str]
+) -> None:
+    """Set and group, set and clique, group and clique; a scaled gang is held to them, too."""
+    for zone in ("a", "b"):
+        for number in range(3):
+            bound.add(zone, f"{zone}{number}", 2, 2)
+    await stage.create(three_levels(bound, levels=levels))
+    await stage.settled()
+    nesting(bound, stage, 3, levels)
 
 
 async def test_nested_levels_and_a_scaled_gang_that_joins_its_base(

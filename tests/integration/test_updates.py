@@ -307,3 +307,21 @@ async def test_on_delete_leaves_pods_to_others(stage: Stage) -> None:
         lambda: images(stage, "router") == {"registry.example/x:2"}, "they come back new"
     )
     assert images(stage, "oar") == {"registry.example/oar:1"}
+
+    def counted() -> int:
+        found = stage.seen.named("PodCliqueSet", "fleet") or {}
+        return int(found["status"]["updatedReplicas"])
+
+    # One of two pods of a replica is new; then the set takes the work back.
+    pods = stage.seen.of("Pod")
+    crew = [p for p in pods if p["metadata"]["labels"][labels.PODCLIQUE] == "fleet-0-crew-0-oar"]
+    await stage.delete("Pod", crew[0]["metadata"]["name"])
+    await stage.seen.until(lambda: len(images(stage, "oar")) == 2, "one replica is mixed")
+    await stage.seen.until(lambda: counted() == 0, "it is told not to be at the template")
+    patch = [{"op": "replace", "path": "/spec/updateStrategy/type", "value": "RollingRecreate"}]
+    await stage.edit("PodCliqueSet", "fleet", patch)
+    await stage.seen.until(
+        lambda: images(stage, "oar") == {"registry.example/x:2"}, "what was left is updated", 60
+    )
+    done = await updated(stage, "fleet")
+    assert done["updatedPodCliquesCount"] == done["totalPodCliquesCount"]

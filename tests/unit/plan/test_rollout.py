@@ -81,3 +81,19 @@ def test_on_delete_ends_as_it_begins() -> None:
     assert found.progress is not None
     assert found.progress["updateEndedAt"] == found.progress["updateStartedAt"] == NOW
     assert "currentlyUpdating" not in found.progress
+
+
+def test_what_on_delete_has_left_is_updated_once_the_set_rolls_again() -> None:
+    """Mixed pods of a group replica are stale, too: no pass but an update makes them one."""
+    left = changed(OLD, target=HASH, is_current=False, stale=True)
+    status = {"currentGenerationHash": HASH, "updateProgress": {"updateEndedAt": "earlier"}}
+    found = roll(status, WHOLE, left)
+    assert found.progress is not None
+    assert "updateEndedAt" not in found.progress
+    assert found.progress["updateStartedAt"] == NOW
+    again = roll({"currentGenerationHash": HASH, "updateProgress": found.progress}, WHOLE, left)
+    assert again.progress is not None
+    assert again.progress["currentlyUpdating"] == [{"replicaIndex": 1, "updateStartedAt": NOW}]
+    kept = roll(status, WHOLE, left, builder=SET.but(strategy="OnDelete"))
+    assert kept.progress is not None
+    assert kept.progress["updateEndedAt"] == "earlier"
