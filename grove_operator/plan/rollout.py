@@ -35,9 +35,8 @@ def plan_rollout(
     known = status.get("currentGenerationHash")
     # Without a first update, old pods mean that the template changed before it was noted; after
     # one, that they were left to others by OnDelete, which the set has since given up.
-    over = not blueprint.on_delete and not is_updating(stored)
-    begins = known not in (None, blueprint.generation_hash)
-    begins |= seen.stale > 0 and (stored is None or over)
+    minded = stored is not None and (blueprint.on_delete or is_updating(stored))
+    begins = known not in (None, blueprint.generation_hash) or (seen.stale > 0 and not minded)
     if stored is None and not begins:
         return Rollout(changed=known is None)
     progress = _begin(stored, now) if begins else dict(stored or {})

@@ -25,6 +25,18 @@ async def waits(stage: Stage, gang: str) -> str:
     return text()
 
 
+def two_zones(racks: Racks) -> None:
+    """Room for three crews and a gate in either: only a level keeps them together."""
+    for zone in ("a", "b"):
+        for number in range(3):
+            racks.add(zone, f"{zone}{number}", 2, 2)
+
+
+def crew(index: int) -> dict[str, str]:
+    """The labels of a replica of the group `crew`."""
+    return {"podcliquescalinggroup_replica_index": str(index)}
+
+
 # --- each level
 
 
@@ -49,13 +61,12 @@ async def test_each_replica_of_a_group_in_a_rack_of_its_own_choice(
     """Two in the base gang and a scaled one; a rack holds one replica, and none holds two."""
     for number in range(4):
         bound.add("z", f"r{number}", 2, 2)
-    crew = a_group("crew", ["lead", "oar"], 3, 2, **bound.packed("rack"))
+    crews = a_group("crew", ["lead", "oar"], 3, 2, **bound.packed("rack"))
     cliques = [bound.clique("gate", 1), bound.clique("lead", 1), bound.clique("oar", 2)]
-    await stage.create(a_set("boat", cliques, [crew]))
+    await stage.create(a_set("boat", cliques, [crews]))
     await stage.settled()
-    for index in ("0", "1", "2"):
-        labels = {"podcliquescalinggroup_replica_index": index}
-        assert len(bound.domains(stage, "rack", **labels)) == 1, index
+    for index in range(3):
+        assert len(bound.domains(stage, "rack", **crew(index))) == 1, index
 
 
 async def test_a_clique_on_one_host(stage: Stage, bound: Racks) -> None:
@@ -76,10 +87,10 @@ def three_levels(
 ) -> Body:
     """The instance in a zone, each crew in a rack, its oars on a host; or some of that."""
     at = {level: racks.packed(level) if level in levels else {} for level in ALL}
-    crew = a_group("crew", ["lead", "oar"], replicas, minimum, **at["rack"])
+    crews = a_group("crew", ["lead", "oar"], replicas, minimum, **at["rack"])
     cliques = [racks.clique("gate", 1), racks.clique("lead", 1), racks.clique("oar", 2)]
     cliques[2] |= at["host"]
-    return with_template(a_set("nest", cliques, [crew]), **at["zone"])
+    return with_template(a_set("nest", cliques, [crews]), **at["zone"])
 
 
 def nesting(racks: Racks, stage: Stage, crews: int, levels: Collection[str] = ALL) -> None:
@@ -87,10 +98,9 @@ def nesting(racks: Racks, stage: Stage, crews: int, levels: Collection[str] = AL
     if "zone" in levels:
         assert len(racks.domains(stage, "zone")) == 1
     for index in range(crews):
-        within = {"podcliquescalinggroup_replica_index": str(index)}
         oars = f"nest-0-crew-{index}-oar"
         if "rack" in levels:
-            assert len(racks.domains(stage, "rack", **within)) == 1, index
+            assert len(racks.domains(stage, "rack", **crew(index))) == 1, index
         if "host" in levels:
             assert len(racks.domains(stage, "host", podclique=oars)) == 1, index
 
@@ -103,9 +113,7 @@ async def test_two_levels_without_the_third(
     stage: Stage, bound: Racks, levels: tuple[str, str]
 ) -> None:
     """Set and group, set and clique, group and clique; a scaled gang is held to them, too."""
-    for zone in ("a", "b"):
-        for number in range(3):
-            bound.add(zone, f"{zone}{number}", 2, 2)
+    two_zones(bound)
     await stage.create(three_levels(bound, levels=levels))
     await stage.settled()
     nesting(bound, stage, 3, levels)
@@ -115,9 +123,7 @@ async def test_nested_levels_and_a_scaled_gang_that_joins_its_base(
     stage: Stage, bound: Racks
 ) -> None:
     """Two zones with room for everything: a scaled gang could be placed in the other one."""
-    for zone in ("a", "b"):
-        for number in range(3):
-            bound.add(zone, f"{zone}{number}", 2, 2)
+    two_zones(bound)
     await stage.create(three_levels(bound, replicas=2))
     await stage.settled()
     nesting(bound, stage, 2)
@@ -202,9 +208,7 @@ async def test_a_gang_of_higher_priority_takes_the_rack(
 
 
 async def test_a_lost_pod_comes_back_to_its_rack(stage: Stage, bound: Racks) -> None:
-    for zone in ("a", "b"):
-        for number in range(3):
-            bound.add(zone, f"{zone}{number}", 2, 2)
+    two_zones(bound)
     await stage.create(three_levels(bound))
     await stage.settled()
     before = {index: bound.domains(stage, "rack", **crew(index)) for index in range(3)}
@@ -241,10 +245,6 @@ async def test_an_update_keeps_every_level(stage: Stage, bound: Racks) -> None:
     )
     await stage.settled()
     nesting(bound, stage, 3)
-
-
-def crew(index: int) -> dict[str, str]:
-    return {"podcliquescalinggroup_replica_index": str(index)}
 
 
 async def test_a_rack_is_lost_and_comes_back(stage: Stage, bound: Racks) -> None:
