@@ -13,7 +13,6 @@ import msgspec
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.informer import Informer, Pace
 from grove_operator.cluster.resources import Resource
-from grove_operator.errors import NotFoundError
 
 Body = dict[str, Any]
 
@@ -21,6 +20,10 @@ Body = dict[str, Any]
 class _Record(NamedTuple):
     version: int
     body: Body
+
+
+class _Listed(msgspec.Struct):
+    items: list[msgspec.Raw]
 
 
 def _decode(payload: bytes | msgspec.Raw) -> _Record:
@@ -51,13 +54,14 @@ class Single:
         self.body: Body | None = None
         self.changed = changed or asyncio.Event()
         self._version = 0
+        self._selector = f"metadata.name={name}"
         self._informer: Informer[_Record] = Informer(
             api,
             resource,
             decode=_decode,
             sink=_Filed(self),
             namespace=namespace,
-            field_selector=f"metadata.name={name}",
+            field_selector=self._selector,
             pace=pace or Pace(),
         )
         self.synced = self._informer.synced
@@ -66,13 +70,17 @@ class Single:
         await self._informer.run()
 
     async def refresh(self) -> None:
-        """Read it now. Raises ClusterError."""
-        try:
-            answer = await self._api.get(self._resource, self.namespace, self.name)
-        except NotFoundError:
-            self.take(self._version, None)
+        """Read it now, as a list of one: that needs no right but those of the watch.
+
+        Raises ClusterError.
+        """
+        query = {"fieldSelector": self._selector}
+        answer = await self._api.list(self._resource, self.namespace, query)
+        found = msgspec.json.decode(answer, type=_Listed).items
+        if found:
+            self.take(*_decode(found[0]))
         else:
-            self.take(*_decode(answer))
+            self.take(self._version, None)
 
     async def create(self, body: Body) -> None:
         payload = msgspec.json.encode(body)
