@@ -90,17 +90,19 @@ class Attention:
     def _patience(self, place: Place, kind: Kind, old: Record | None, new: Record | None) -> float:
         """How long the look may wait so that more changes go into it.
 
-        What a scheduler says of a group changes statuses only; so does a living pod that became
-        ready, or placed in a set whose gangs do not wait for each other. Statuses wait longer
-        anyway while the API server is slow. An update's next step waits for nothing but a pod
-        that becomes ready.
+        What a scheduler says of a group changes statuses only; so does the end of a pod whose
+        deletion was seen, and a living pod that became ready, or placed in a set whose gangs do
+        not wait for each other. Statuses wait longer anyway while the API server is slow. An
+        update's next step waits for nothing but a pod that becomes ready.
         """
         slow = is_strained(self._latency())
         patience = self.pace.longest if slow else self.pace.quiet
         if kind in _GROUPS and old is not None and new is not None:
             return patience
+        if isinstance(old, Pod) and new is None and old.meta.deleting:
+            return patience
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
-            if new.ready and not old.ready and self._has_turn(place):
+            if new.ready and not old.ready and self.has_turn(place.family, place.replica):
                 return 0.0
             known = self.known.get(place.family)
             waiting = known is None or known.blueprint is None or known.blueprint.groups
@@ -110,9 +112,10 @@ class Attention:
                 return patience
         return self.pace.debounce
 
-    def _has_turn(self, place: Place) -> bool:
-        record = self.store.the_set(place.family)
-        return record is not None and holder(record.status.get("updateProgress")) == place.replica
+    def has_turn(self, family: Family, replica: int) -> bool:
+        """Whether it is this replica that an update is stored to be at."""
+        record = self.store.the_set(family)
+        return record is not None and holder(record.status.get("updateProgress")) == replica
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         """A node that falls silent or comes back concerns its pods, any change those that wait."""

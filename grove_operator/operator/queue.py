@@ -90,6 +90,14 @@ class WorkQueue(Generic[K]):
             self._compact()
             self._arm()
 
+    def answer(self, key: K) -> None:
+        """Say that the running pass over `key` looks now: all that was asked for is in that look.
+
+        What the pass itself still wants is to be asked for after it.
+        """
+        self._dirty.discard(key)
+        self._due.pop(key, None)
+
     def retry(self, key: K) -> None:
         """Look again after a failure: 0.2 s, doubled each time, up to a minute."""
         failures = self._failures.get(key, 0)

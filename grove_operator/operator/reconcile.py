@@ -161,6 +161,7 @@ class Reconciler:
         return plan, report
 
     def _plan_replica(self, key: Key, known: Known) -> Plan:
+        self.queue.answer(key)
         attention = self.attention
         seen = replace(
             self._with_templates(self.store.snapshot(key.family, key.replica)),
@@ -181,6 +182,7 @@ class Reconciler:
         return plan_replica(known.blueprint, key.replica, seen, self.capabilities, self.now())
 
     def _plan_set(self, key: Key, known: Known) -> Plan:
+        self.queue.answer(key)
         record = self.store.the_set(key.family)
         if record is None or known.blueprint is None:
             return Plan()
@@ -250,10 +252,11 @@ class Reconciler:
             latency=self.applier.latency,
             moving=plan.moving,
         )
-        if plan.statuses and wait > 0 and not plan.urgent:
+        differs = bool(plan.statuses or plan.later)
+        if differs and wait > 0 and not plan.urgent:
             self.queue.add(key, delay=wait)
             return Report()
-        if plan.statuses and not self._lane.enter(key, urgent=plan.urgent):
+        if differs and not self._lane.enter(key, urgent=plan.urgent):
             return Report()
         if not plan.urgent or key.whole:
             self.attention.touched.pop(key, None)  # what is urgent of a replica is not all of it
@@ -261,7 +264,7 @@ class Reconciler:
             self.recorder.record(key.namespace, event)
         if key.whole:
             tell_activity(self.recorder, self.store.the_set(key.family), known.done)
-        if not plan.statuses:
+        if not differs:
             return Report()
         if plan.hands_to is not None:
             known.next_turn = plan.hands_to
@@ -270,6 +273,10 @@ class Reconciler:
             written = await self.applier.write_statuses(
                 key.namespace, plan.statuses, hurry=plan.urgent
             )
+            if plan.later and not plan.urgent:
+                named = await self.applier.apply(key.namespace, plan.later, known.pace)
+                written.failures += named.failures
+                written.stale |= named.stale
         finally:
             self._lane.leave()
             if key.whole:
@@ -277,5 +284,8 @@ class Reconciler:
         if plan.urgent:
             self.queue.add(key)  # the next step was waiting for this
         for replica in plan.wake:
-            self.queue.add(Key(key.namespace, key.name, replica))
+            # Who has no turn has nothing to do but to tell of it.
+            soon = self.attention.has_turn(key.family, replica)
+            delay = 0.0 if soon else self.attention.pace.quiet
+            self.queue.add(Key(key.namespace, key.name, replica), delay=delay)
         return written

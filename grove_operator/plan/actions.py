@@ -110,6 +110,8 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     statuses: tuple[StatusPatch, ...] = ()
+    later: tuple[Patch, ...] = ()
+    """What nobody waits for: it goes out with the statuses, when things are quiet."""
     events: tuple[Event, ...] = ()
     summary: ReplicaSummary | None = None
     tally: ReplicaTally | None = None

@@ -7,7 +7,7 @@ gang.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.desired.expansion import CliqueSlot, GangSlot
@@ -69,6 +69,8 @@ class GangPlanner:
     """Filled by `plan`: gangs that run, and therefore keep an older topology constraint."""
     older_priority: set[str] = field(default_factory=set)
     """The same of an older priority class."""
+    later: list[Patch] = field(default_factory=list)
+    """Filled by `plan`: what nobody waits for."""
 
     @property
     def removals(self) -> dict[str, str]:
@@ -160,9 +162,22 @@ class GangPlanner:
             yield Create(Rank.GANG, Kind.GANG, gang.name, body, owner)
         elif patch := _gang_patch(existing, body):
             why = first_difference(patch)
+            kept = [pod for slot in gang.cliques for pod in placements[slot.name].keep]
+            if self._only_tells(existing, body, patch) and not any(pod.gates for pod in kept):
+                uid = existing.meta.uid
+                self.later.append(Patch(Rank.REPORT, Kind.GANG, gang.name, uid, patch, why))
+                return
             # It names pods that do not exist yet anyway, so an update need not wait for it.
             rank = Rank.REMOVE if self.removals else Rank.GANG
             yield Patch(rank, Kind.GANG, gang.name, existing.meta.uid, patch, why)
+
+    def _only_tells(
+        self, existing: Child, body: Mapping[str, Any], patch: Mapping[str, Any]
+    ) -> bool:
+        """Whether a patch does nothing but name other pods, and no scheduler reads the names."""
+        if not self.context.native or patch.keys() != {"spec"} or patch["spec"].keys() != _PODS:
+            return False
+        return _without_pods(existing.body.get("spec", {})) == _without_pods(body["spec"])
 
     def _awaits_group(self, slot: CliqueSlot, placement: Placement) -> bool:
         """Whether a PodGroup of an earlier PodClique must be gone before the first pod is made.
@@ -270,6 +285,16 @@ def _listed(gang: Child | None) -> set[str]:
         for group in gang.body.get("spec", {}).get("podgroups") or ()
         for reference in group.get("podReferences") or ()
     }
+
+
+_PODS: Final = {"podgroups"}
+
+
+def _without_pods(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in group.items() if key != "podReferences"}
+        for group in spec.get("podgroups") or ()
+    ]
 
 
 def _gang_patch(existing: Child, body: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ clusters, by `plan/rehearse.py`.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from grove_operator.api import labels
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.observed import Kind, ReplicaSnapshot, ReplicaSummary
 from grove_operator.plan.actions import Action, Event, Plan, StatusPatch
@@ -88,6 +89,7 @@ def plan_replica(
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
         statuses=urgent or patches,
+        later=tuple(gangs.later),
         events=() if urgent else tuple(statuses.events()),
         summary=summary,
         tally=statuses.tally(available=summary.available),
@@ -117,7 +119,10 @@ def _count(context: ReplicaContext, seen: ReplicaSnapshot) -> dict[str, CliqueCo
             newest = Newest(slot.blueprint.pod_hash, "" if by_pod else slot.instance)
             group = context.backend.group_of(slot) if context.native else ""
             minimum = slot.blueprint.min_available
-            counts[name] = count_pods(pods, clique.replicas, minimum, newest, group)
+            stored = clique.meta.labels.get(labels.TEMPLATE_HASH)
+            counts[name] = count_pods(
+                pods, clique.replicas, minimum, newest, group=group, template_hash=stored
+            )
     return counts
 
 

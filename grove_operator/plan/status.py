@@ -63,7 +63,8 @@ def clique_status(
         "readyReplicas": counts.ready,
         "scheduledReplicas": counts.scheduled,
         "scheduleGatedReplicas": counts.gated,
-        "updatedReplicas": counts.updated,
+        # An update that has not come to this PodClique has not changed what it should be.
+        "updatedReplicas": counts.as_made if is_held else counts.updated,
         "conditions": c.merge(
             old.get("conditions") or (),
             list(_clique_conditions(context, slot.name, counts, scheduler_says)),

@@ -33,6 +33,8 @@ class CliqueCounts:
     """Ready pods that still carry how often pods before them had ended."""
     unready_pod: Pod | None = None
     """The first pod that is not ready."""
+    as_made: int = 0
+    """Pods from the template that the PodClique itself has, which may be older than the set's."""
     placed_since: str = ""
     """When the first of its placed pods was placed, or made where that is not told."""
 
@@ -80,17 +82,27 @@ class Newest:
 
 
 def count_pods(
-    pods: Iterable[Pod], wanted: int, minimum: int, newest: Newest, group: str = ""
+    pods: Iterable[Pod],
+    wanted: int,
+    minimum: int,
+    newest: Newest,
+    *,
+    group: str = "",
+    template_hash: str | None = None,
 ) -> CliqueCounts:
-    """`group` is the PodGroup that new pods join; empty where there is none."""
+    """`group` is the PodGroup that new pods join; empty where there is none.
+
+    `template_hash` is that of the PodClique as it is stored.
+    """
     total = scheduled = ready = updated = gated = failing = unready = outside = ended = 0
-    retried = 0
+    retried = as_made = 0
     verdict, lagging, first = "", None, ""
     for pod in pods:
         if pod.meta.deleting:
             continue
         total += 1
         updated += newest.made(pod)
+        as_made += pod.meta.labels.get(labels.TEMPLATE_HASH) == template_hash
         if not pod.ready:
             lagging = lagging or pod
             if pod.phase in ENDED:
@@ -125,6 +137,7 @@ def count_pods(
         outside=outside,
         ended=ended,
         retried=retried,
+        as_made=as_made,
         unready_pod=lagging,
         placed_since=first,
     )

@@ -80,7 +80,7 @@ class Life:
         busy = False
         waits: list[float] = []
         for plan in list(world.plans()):
-            busy |= bool(plan.actions or plan.statuses)
+            busy |= bool(plan.actions or plan.statuses or plan.later)
             if plan.recheck_after is not None:
                 waits.append(plan.recheck_after)
             if not await self._carry_out(plan):
@@ -95,19 +95,21 @@ class Life:
     async def _carry_out(self, plan: Plan) -> bool:
         """False if the operator died over it."""
         namespace, applier = self.world.family.namespace, self.world.applier
-        actions, statuses = plan.actions, plan.statuses
+        actions, statuses, later = plan.actions, plan.statuses, plan.later
         dies = bool(actions) and self.writes_left is not None
         if dies:
             actions = actions[: self.writes_left]
             statuses = statuses if plan.urgent and self.chance.random() < 0.5 else ()
+            later = ()
         elif not plan.urgent and self.hardship.withholds and self.chance.random() < 0.6:
-            statuses = ()
+            statuses, later = (), ()
         self._check(actions)
         self._check_taken(statuses)
         report = await applier.apply(namespace, actions, SlowStart())
         assert not report.failures, report.failures
         self._check_turn(statuses)
         await applier.write_statuses(namespace, statuses)
+        await applier.apply(namespace, later, SlowStart())
         if dies:
             self.writes_left = None
             self.log.append(f"{self.clock} the operator dies after {len(actions)} writes")

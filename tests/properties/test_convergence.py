@@ -177,7 +177,7 @@ def test_any_trouble_is_put_right(
         await world.settle()
         check_rest(world)
         for plan in world.plans():
-            assert (plan.actions, plan.statuses) == ((), ())
+            assert (plan.actions, plan.statuses, plan.later) == ((), (), ())
         for kind, name, uid in trouble.labelled:
             body = world.living(kind).get(name)
             if body is not None and body["metadata"]["uid"] == uid:

@@ -80,10 +80,12 @@ class World:
         for look in range(LOOKS):
             busy = False
             for plan in self.plans():
-                busy |= bool(plan.actions or plan.statuses)
+                busy |= bool(plan.actions or plan.statuses or plan.later)
                 report = await self.applier.apply(self.family.namespace, plan.actions, SlowStart())
                 assert not report.failures
                 await self.applier.write_statuses(self.family.namespace, plan.statuses)
+                report = await self.applier.apply(self.family.namespace, plan.later, SlowStart())
+                assert not report.failures
             if not self.cluster.tick() and not busy:
                 return look
         actions = [action for plan in self.plans() for action in plan.actions]

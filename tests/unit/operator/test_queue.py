@@ -274,3 +274,27 @@ async def test_a_standby_that_collects_keys_is_not_stuck(bench: Bench) -> None:
     bench.timers.advance(10_000)
     assert bench.queue.oldest_wait() == 10_000
     assert bench.queue.stuck() is None
+
+
+async def test_a_look_answers_all_that_was_asked_for_before_it(bench: Bench) -> None:
+    bench.queue.add(A)
+    with bench.working():
+        await bench.turn()
+        bench.queue.add(A)
+        bench.queue.add(A, delay=5)
+        bench.queue.answer(A)
+        await bench.end(A)
+        bench.timers.advance(10)
+        await bench.turn()
+        assert bench.started == [A]
+
+
+async def test_what_is_asked_for_after_a_look_is_not_answered_by_it(bench: Bench) -> None:
+    bench.queue.add(A)
+    with bench.working():
+        await bench.turn()
+        bench.queue.answer(A)
+        bench.queue.add(A)
+        await bench.end(A)
+        assert bench.started == [A, A]
+        await bench.end(A)

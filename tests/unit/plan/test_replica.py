@@ -10,6 +10,7 @@ from grove_operator.api import labels
 from grove_operator.observed import Clique, Kind, ReplicaSnapshot
 from grove_operator.plan.actions import Action, Create, Delete, Patch
 from grove_operator.plan.replica import plan_replica
+from grove_operator.scheduling.native import Capabilities
 from tests.support.builders import (
     NATIVE,
     NOW,
@@ -121,12 +122,17 @@ def test_a_hand_edited_service_is_mended_and_its_defaults_stay() -> None:
     assert mended(seen) == {"spec": {"publishNotReadyAddresses": True}}
 
 
-def test_a_deleted_pod_is_replaced_and_listed_in_one_look() -> None:
-    _, seen = a_rest(CREW)
+@pytest.mark.parametrize("offered", [NATIVE, PLAIN], ids=["native", "plain"])
+def test_a_deleted_pod_is_replaced_and_listed_in_one_look(offered: Capabilities) -> None:
+    """Nobody waits for the list where the scheduler has groups of its own."""
+    _, seen = a_rest(CREW, offered)
     [first, second] = seen.pods["tide-0-gate"]
     gone = replace(first, meta=replace(first.meta, deleting=True))
     seen = changed(seen, pods={**seen.pods, "tide-0-gate": (gone, second)})
-    gang, pod = look(CREW, seen).actions
+    plan = look(CREW, seen, offered)
+    assert len(plan.later) == (offered is NATIVE)
+    found: list[Action] = [*plan.later, *plan.actions]
+    [gang, pod] = found
     assert isinstance(gang, Patch)
     assert isinstance(pod, Create)
     listed = [ref["name"] for ref in gang.body["spec"]["podgroups"][0]["podReferences"]]
