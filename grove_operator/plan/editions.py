@@ -30,7 +30,9 @@ _OUR_LABELS: Final = frozenset(
         labels.TEMPLATE_HASH,
     }
 )
-_OUR_ANNOTATIONS: Final = frozenset({labels.LAST_APPLIED, labels.TOPOLOGY_NAME})
+_OUR_ANNOTATIONS: Final = frozenset(
+    {labels.LAST_APPLIED, labels.TOPOLOGY_NAME, labels.UPDATE_ORDER}
+)
 
 
 def is_outdated(slot: CliqueSlot, clique: Clique) -> bool:

@@ -163,7 +163,7 @@ def _plan_clique(
         return
     wanted = _Wanted(
         labels=clique_labels(context.blueprint, slot, context.index),
-        annotations=clique_annotations(slot),
+        annotations=clique_annotations(slot) | _update_order(context, slot.name),
         replicas=slot.blueprint.replicas,
         finalizer=labels.CLIQUE_FINALIZER,
         # An update's pods are made from the set's template, so their removal need not wait.
@@ -171,6 +171,11 @@ def _plan_clique(
         kind=Kind.CLIQUE,
     )
     yield from _mend_owned(existing, existing.spec, clique_spec(slot), wanted)
+
+
+def _update_order(context: ReplicaContext, clique: str) -> dict[str, str]:
+    order = context.movement.orders.get(clique)
+    return {} if order is None else {labels.UPDATE_ORDER: order.as_text()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from grove_operator.desired.updateorder import UpdateOrder
 from grove_operator.plan.actions import Action, Event
 from grove_operator.policy.turns import Turn
 
@@ -20,6 +21,8 @@ class Movement:
     cliques: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """The `updateProgress` of each PodClique that has one."""
     groups: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    orders: Mapping[str, UpdateOrder] = field(default_factory=dict)
+    """By PodClique: the order in which its pods go, where another one is stored, or none."""
     complete: bool = True
     """Whether no step is left to do or to wait for."""
     urgent: frozenset[str] = frozenset()

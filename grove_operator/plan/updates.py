@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from grove_operator.api.times import seconds_between
 from grove_operator.desired.expansion import CliqueSlot, GroupSlot
+from grove_operator.desired.updateorder import UpdateOrder
 from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot, ScalingGroup
 from grove_operator.plan.actions import Event
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.editions import is_outdated
 from grove_operator.plan.motion import AT_REST, Movement, is_updating, soonest
+from grove_operator.plan.order import PODS, TEMPLATE, carried, selection, stored_order
 from grove_operator.policy.availability import CliqueCounts, Newest
 from grove_operator.policy.rolling import (
     REMEMBERED,
@@ -32,7 +34,6 @@ from grove_operator.policy.turns import Turn, turn_of
 PATIENCE: Final = 60.0
 """Seconds within which a new pod may start before its update is said to wait for it."""
 _GENERATION: Final = "podCliqueSetGenerationHash"
-_PODS: Final = "readyPodsSelectedToUpdate"
 _REPLICAS: Final = "readyReplicaIndicesSelectedToUpdate"
 _WHY: Final = "it is from an outdated template"
 
@@ -70,6 +71,7 @@ class _Steps:
     counts: Counts
     held: set[str] = field(default_factory=set)
     removals: dict[str, str] = field(default_factory=dict)
+    orders: dict[str, UpdateOrder] = field(default_factory=dict)
     waiting: str = ""
     recheck: float | None = None
     complete: bool = True
@@ -108,9 +110,9 @@ class _Steps:
         cliques = {
             name: self._clique_progress(context.slots.cliques[name], clique, PodRoll(done=True))
             for name, clique in context.cliques.items()
-            if is_updating(clique.status.get("updateProgress"))
-            and name in self.counts
+            if name in self.counts
             and name not in held
+            and self._is_to_close(context.slots.cliques[name], clique)
             and self.counts[name].updated == self.counts[name].total
         }
         groups = {
@@ -124,6 +126,15 @@ class _Steps:
         if not held and not cliques and not groups:
             return AT_REST
         return Movement(turn, held, cliques=cliques, groups=groups)
+
+    def _is_to_close(self, slot: CliqueSlot, clique: Clique) -> bool:
+        """Whether its status has yet to tell of an update that began."""
+        progress = clique.status.get("updateProgress")
+        if is_updating(progress):
+            return True
+        newest = slot.blueprint.pod_hash
+        begun = stored_order(clique).template == newest
+        return begun and (progress or {}).get(TEMPLATE) != newest
 
     def _is_old(self, group: GroupSlot) -> bool:
         members = self._members(group)
@@ -149,6 +160,7 @@ class _Steps:
             removals=self.removals,
             cliques=cliques,
             groups=groups,
+            orders=self.orders,
             complete=self.complete,
             urgent=frozenset(self.urgent),
             waiting=self.waiting,
@@ -159,28 +171,40 @@ class _Steps:
     # --- standalone cliques ----------------------------------------------------------------
 
     def _roll_clique(self, slot: CliqueSlot, clique: Clique) -> dict[str, Any]:
-        stored = clique.status.get("updateProgress")
-        selection = _selection(stored, _PODS)
-        taken, completed = selection.get("current"), selection.get("completed") or ()
-        pods = self._active(clique)
+        target, pods = slot.blueprint.pod_hash, self._active(clique)
+        stored = stored_order(clique)
+        same = stored.template == target
+        known = stored.pods if same else carried(stored, clique, pods)
         floor = Floor(clique.replicas, slot.blueprint.min_available)
-        roll = roll_pods(pods, floor, slot.blueprint.pod_hash, taken, completed)
+        roll = roll_pods(pods, floor, target, known)
+        begins = not same and not roll.done
+        if begins or roll.order != known:
+            since = stored.since if same else self.context.now
+            self.orders[slot.name] = UpdateOrder(target, since, roll.order)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
-        self._note(roll, taken, Kind.CLIQUE, slot.name)
+        self._note(roll, Kind.CLIQUE, slot.name)
         return self._clique_progress(slot, clique, roll)
 
     def _clique_progress(self, slot: CliqueSlot, clique: Clique, roll: PodRoll) -> dict[str, Any]:
         target = {
             _GENERATION: self.context.blueprint.generation_hash,
-            "podTemplateHash": slot.blueprint.pod_hash,
+            TEMPLATE: slot.blueprint.pod_hash,
         }
-        return self._progress(clique.status.get("updateProgress") or {}, target, roll, _PODS)
+        order = self.orders.get(slot.name) or stored_order(clique)
+        since = order.since if order.template == slot.blueprint.pod_hash else ""
+        progress = self._progress(
+            clique.status.get("updateProgress") or {}, target, done=roll.done, since=since
+        )
+        if roll.taken is not None and not roll.done:
+            progress[PODS] = {"current": roll.taken}
+            if roll.completed:
+                progress[PODS]["completed"] = list(roll.completed)
+        return progress
 
     # --- scaling groups --------------------------------------------------------------------
 
     def _roll_group(self, slot: GroupSlot, group: ScalingGroup) -> dict[str, Any]:
-        stored = group.status.get("updateProgress")
-        taken = _selection(stored, _REPLICAS).get("current")
+        taken = selection(group.status.get("updateProgress"), _REPLICAS).get("current")
         members = self._members(slot)
         replicas = [self._replica(index, found) for index, found in members.items()]
         floor = Floor(group.replicas, slot.blueprint.min_available)
@@ -190,7 +214,9 @@ class _Steps:
                 self._replace_instance(slot, index, found)
             else:
                 self.held |= {name for name in self.outdated() if name in found}
-        self._note(roll, taken, Kind.SCALING_GROUP, slot.name)
+        if not roll.done and roll.taken != taken:
+            self.urgent.add(slot.name)
+        self._note(roll, Kind.SCALING_GROUP, slot.name)
         return self._group_progress(slot, group, roll)
 
     def _members(self, group: GroupSlot) -> dict[int, dict[str, CliqueSlot]]:
@@ -240,7 +266,19 @@ class _Steps:
         self, slot: GroupSlot, group: ScalingGroup, roll: GroupRoll
     ) -> dict[str, Any]:
         target = {_GENERATION: self.context.blueprint.generation_hash}
-        progress = self._progress(group.status.get("updateProgress") or {}, target, roll, _REPLICAS)
+        stored = group.status.get("updateProgress") or {}
+        progress = self._progress(stored, target, done=roll.done)
+        if roll.taken is not None and not roll.done:
+            same = all(stored.get(key) == value for key, value in target.items())
+            before = stored.get(_REPLICAS) or {}
+            # The successor of what was taken last is waited for by a new target, too.
+            completed = list(before.get("completed") or ())[0 if same else -1 :]
+            last = before.get("current")
+            if last is not None and last != roll.taken:
+                completed = [*completed, last][-REMEMBERED:]
+            progress[_REPLICAS] = {"current": roll.taken}
+            if completed:
+                progress[_REPLICAS]["completed"] = completed
         updated = sum(
             self.counts[name].updated >= self.counts[name].total
             and not is_outdated(slot, self.context.cliques[name])
@@ -262,40 +300,21 @@ class _Steps:
         ]
 
     def _progress(
-        self,
-        stored: Mapping[str, Any],
-        target: Mapping[str, str],
-        roll: PodRoll | GroupRoll,
-        selected: str,
+        self, stored: Mapping[str, Any], target: Mapping[str, str], *, done: bool, since: str = ""
     ) -> dict[str, Any]:
-        """A new target begins anew, and keeps what is in hand."""
+        """Without what is selected. A new target begins anew, `since` then if that is known."""
         now = self.context.now
         same = all(stored.get(key) == value for key, value in target.items())
         progress: dict[str, Any] = {
-            "updateStartedAt": stored.get("updateStartedAt") if same else now,
+            "updateStartedAt": stored.get("updateStartedAt") if same else since or now,
             **target,
         }
-        if roll.done:
+        if done:
             progress["updateEndedAt"] = (same and stored.get("updateEndedAt")) or now
-            return progress
-        if roll.taken is not None:
-            before = stored.get(selected) or {}
-            # The successor of what was taken last is waited for by a new target, too.
-            completed = list(before.get("completed") or ())[0 if same else -1 :]
-            last = before.get("current")
-            if last is not None and last != roll.taken:
-                completed = [*completed, last][-REMEMBERED:]
-            progress[selected] = {"current": roll.taken}
-            if completed:
-                progress[selected]["completed"] = completed
         return progress
 
-    def _note(
-        self, roll: PodRoll | GroupRoll, taken: str | int | None, kind: Kind, name: str
-    ) -> None:
+    def _note(self, roll: PodRoll | GroupRoll, kind: Kind, name: str) -> None:
         self.complete &= roll.done
-        if not roll.done and roll.taken != taken:
-            self.urgent.add(name)
         text, wait = _reason(roll, self.context.now)
         refused = self.seen.surroundings.refused
         if not text and not roll.done and roll.blocker is None and refused:
@@ -313,13 +332,6 @@ class _Steps:
                 if text:
                     self.waiting = f"{Kind.CLIQUE} {name}: {text}"
                     return
-
-
-def _selection(progress: Mapping[str, Any] | None, selected: str) -> Mapping[str, Any]:
-    """The pod or replica that was taken last, and those before it, while the update goes on."""
-    if progress is None or not is_updating(progress):
-        return {}
-    return progress.get(selected) or {}
 
 
 def _reason(roll: PodRoll | GroupRoll, now: str) -> tuple[str, float | None]:

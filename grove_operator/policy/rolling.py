@@ -2,22 +2,22 @@
 
 What serves nobody is replaced at once. What is ready goes one at a time: the next is removed when
 the successor of the last one is ready, and only while more than the minimum is ready (or, where the
-minimum is all there is, while all of it is). What is taken is written down before it is deleted, so
-a restart takes nothing twice; the next is chosen, and written down, while the last one's successor
-still starts. Readiness is what a pod says now, not how an earlier container of it ended.
+minimum is all there is, while all of it is). In which order pods go is written down before the
+first one does, and each replica of a group before it goes, so a restart takes nothing twice.
+Readiness is what a pod says now, not how an earlier container of it ended.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from grove_operator.api import labels
 from grove_operator.observed import Pod
 
-_WATCHED: Final = 2
+WATCHED: Final = 2
 """Pods taken last whose successors are waited for: the last may have ended before its turn came."""
 REMEMBERED: Final = 64
-"""Replaced pods that a status lists; a clique of thousands must not carry a list of thousands."""
+"""Pods that an order and a status list; a clique of thousands must not carry a list of them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,15 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class PodRoll:
-    """One step for the pods of a clique. `taken` is to be stored before that pod is removed."""
+    """One step for the pods of a clique."""
 
+    order: tuple[str, ...] = ()
+    """Names in the order in which ready pods go. To be stored before another step is asked for."""
     remove: tuple[Pod, ...] = ()
     taken: str | None = None
+    """The pod in hand: the last one that went until its successor is ready, then the next."""
+    completed: tuple[str, ...] = ()
+    """Those before it."""
     blocker: Pod | None = None
     """The pod that must become ready first."""
     short: str = ""
@@ -48,40 +53,42 @@ class PodRoll:
     done: bool = False
 
 
-def roll_pods(
-    pods: Sequence[Pod],
-    floor: Floor,
-    target: str,
-    taken: str | None,
-    completed: Sequence[str] = (),
-) -> PodRoll:
-    """`pods` are those not being deleted, `taken` the stored name of the pod in hand.
+def roll_pods(pods: Sequence[Pod], floor: Floor, target: str, order: Sequence[str] = ()) -> PodRoll:
+    """`pods` are those not being deleted, `order` is the stored one.
 
-    `completed` names those that were in hand before it.
+    Of the names in it those before the first that still serves are gone.
     """
     new = [pod for pod in pods if pod.meta.labels.get(labels.TEMPLATE_HASH) == target]
     old = [pod for pod in pods if pod.meta.labels.get(labels.TEMPLATE_HASH) != target]
     idle = tuple(pod for pod in old if not pod.ready)
     serving = sorted((pod for pod in old if pod.ready), key=_age)
-    in_hand = next((pod for pod in serving if pod.meta.name == taken), None)
     ready = len(serving) + sum(pod.ready for pod in new)
-    short = f"{ready} of {floor.wanted} pods are ready and {floor.needed} must stay so"
-    gone = list(completed[-_WATCHED:])
-    if in_hand is None and taken is not None:
-        gone = [*completed[1 - _WATCHED :], taken]
-    blocker = _unready(new, gone)
-    if gone and not _succeeded(serving, new, floor, gone):
-        chosen = serving[0].meta.name if serving and in_hand is None else taken
-        return PodRoll(idle, chosen, blocker)
-    if in_hand is not None:
-        if floor.allows_one_less(ready):
-            return PodRoll((*idle, in_hand), taken)
-        return PodRoll(idle, taken, blocker, short)
-    if not serving:
-        return PodRoll(idle, taken, done=not idle)
+    # What fell ill before its turn goes at once, and nobody waits for its successor.
+    ill = {pod.meta.name for pod in idle}.intersection(order)
+    kept = tuple(name for name in order if name not in ill)
+    by_name = {pod.meta.name: pod for pod in serving}
+    first = next((place for place, name in enumerate(kept) if name in by_name), len(kept))
+    gone, following = kept[:first], by_name.get(kept[first]) if first < len(kept) else None
+    if serving and following is None:
+        kept = (*gone[-WATCHED:], *(pod.meta.name for pod in serving[:REMEMBERED]))
+        following = serving[0]
+    watched = gone[-WATCHED:]
+    waits = bool(watched) and not _succeeded(serving, new, floor, watched)
+    completed = gone[:-1] if waits else gone
+    upcoming = following.meta.name if following is not None else None
+    taken = gone[-1] if waits else upcoming
+    blocker = _unready(new, watched)
+    roll = PodRoll(kept, idle, taken, completed[-REMEMBERED:], blocker)
+    if kept != tuple(order):
+        return replace(roll, remove=tuple(pod for pod in idle if pod.meta.name not in ill))
+    if waits:
+        return roll
+    if following is None:
+        return replace(roll, blocker=None, done=not idle)
     if floor.allows_one_less(ready):
-        return PodRoll(idle, serving[0].meta.name)
-    return PodRoll(idle, taken, blocker, short)
+        return replace(roll, remove=(*idle, following), blocker=None)
+    short = f"{ready} of {floor.wanted} pods are ready and {floor.needed} must stay so"
+    return replace(roll, short=short)
 
 
 def _succeeded(

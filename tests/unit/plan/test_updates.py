@@ -1,4 +1,4 @@
-"""What an update in hand says of itself when it cannot go on."""
+"""In which order an update takes pods, and what it says of itself when it cannot go on."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,9 @@ from typing import Any
 from msgspec.structs import replace as changed
 
 from grove_operator.api import labels
+from grove_operator.desired.updateorder import UpdateOrder, read_order
 from grove_operator.observed import Pod, ReplicaSnapshot, Surroundings
+from grove_operator.plan.actions import Delete, Patch
 from grove_operator.plan.rehearse import apply_merge_patch
 from grove_operator.plan.replica import plan_replica
 from tests.support.builders import LATER, NOW, PLAIN, SetBuilder, a_rest, a_set
@@ -80,3 +82,62 @@ def test_nothing_is_told_while_it_goes_on() -> None:
     [pod, other] = seen.pods[CLIQUE]
     assert waits_for(NEW, with_pods(seen, pod)) == ""
     assert waits_for(NEW, with_pods(seen, pod, successor(other))) == ""
+
+
+def stored(seen: ReplicaSnapshot) -> UpdateOrder:
+    """The order that a look stores with the PodClique's template."""
+    plan = plan_replica(NEW.blueprint(), 0, seen, PLAIN, LATER)
+    [patch] = [item for item in plan.actions if isinstance(item, Patch)]
+    assert not any(isinstance(item, Delete) for item in plan.actions)
+    return read_order(patch.body["metadata"]["annotations"][labels.UPDATE_ORDER])
+
+
+def with_order(seen: ReplicaSnapshot, order: UpdateOrder) -> ReplicaSnapshot:
+    clique = seen.cliques[CLIQUE]
+    notes = {**clique.meta.annotations, labels.UPDATE_ORDER: order.as_text()}
+    meta = changed(clique.meta, annotations=notes)
+    return replace(seen, cliques={CLIQUE: changed(clique, meta=meta)})
+
+
+def test_the_order_comes_with_the_template_and_before_any_removal() -> None:
+    seen = in_hand()
+    names = sorted(pod.meta.name for pod in seen.pods[CLIQUE])
+    assert stored(seen) == UpdateOrder(HASH, LATER, tuple(names))
+
+
+def test_an_update_that_an_older_operator_has_begun_goes_on() -> None:
+    """It kept what it had taken in the status."""
+    seen = in_hand(taken="gone")
+    [_, pod] = seen.pods[CLIQUE]
+    order = stored(with_pods(seen, pod))
+    assert (order.pods, order.since) == (("gone", pod.meta.name), NOW)
+
+
+def test_a_new_target_waits_for_what_the_last_one_has_taken() -> None:
+    earlier = UpdateOrder("h-earlier", NOW, ("first", "second"))
+    seen = with_order(in_hand(), earlier)
+    [_, pod] = seen.pods[CLIQUE]
+    assert stored(with_pods(seen, pod)).pods == ("first", "second", pod.meta.name)
+
+
+def test_nobody_waits_for_what_an_update_took_that_is_over() -> None:
+    seen = with_order(in_hand(), UpdateOrder("h-earlier", NOW, ("first", "second")))
+    clique = seen.cliques[CLIQUE]
+    over = {"podTemplateHash": "h-earlier", "updateEndedAt": NOW}
+    own = {**clique.status, "updateProgress": over}
+    seen = replace(seen, cliques={CLIQUE: changed(clique, status=own)})
+    assert stored(seen).pods == tuple(sorted(pod.meta.name for pod in seen.pods[CLIQUE]))
+
+
+def test_until_its_turn_a_clique_counts_as_what_it_is() -> None:
+    """Its own template has not changed yet, and clients wait for updatedReplicas."""
+    turn = {"updateStartedAt": NOW, "currentlyUpdating": [{"replicaIndex": 1}]}
+    status = {
+        "currentGenerationHash": NEW.blueprint().generation_hash,
+        "updateProgress": turn,
+    }
+    _, seen = a_rest(OLD, PLAIN)
+    plan = plan_replica(NEW.blueprint(), 0, replace(seen, set_status=status), PLAIN, LATER)
+    assert (plan.actions, plan.statuses) == ((), ())
+    assert plan.summary is not None
+    assert plan.summary.stale

@@ -7,7 +7,13 @@ from msgspec.structs import replace
 
 from grove_operator.api import labels
 from grove_operator.observed import Pod
-from grove_operator.policy.rolling import Floor, GroupReplica, roll_group, roll_pods
+from grove_operator.policy.rolling import (
+    REMEMBERED,
+    Floor,
+    GroupReplica,
+    roll_group,
+    roll_pods,
+)
 from tests.support.builders import a_pod, a_waiting_pod
 
 
@@ -25,176 +31,187 @@ def names(pods: tuple[Pod, ...]) -> list[str]:
     return [pod.meta.name for pod in pods]
 
 
-STEPS: dict[str, tuple[list[Pod], int, int, str | None, list[str], str | None]] = {
-    "the oldest ready pod is chosen, not yet removed": (
-        [old(0, created="2026-01-02"), old(1, created="2026-01-01"), old(2, created="2026-01-03")],
-        3,
-        2,
-        None,
-        [],
-        "old-1",
-    ),
-    "what was chosen and stored is removed": ([old(0), old(1)], 2, 1, "old-0", ["old-0"], "old-0"),
+ALL = ["old-0", "old-1", "old-2", "old-3"]
+STEPS: dict[str, tuple[list[Pod], int, int, list[str], list[str], str | None]] = {
+    "what was noted goes": ([old(0), old(1)], 2, 1, ALL, ["old-0"], "old-0"),
     "what is not ready goes at once": (
         [old(0), old(1, ready=False), old(2, ready=False)],
         3,
         1,
-        None,
+        ["old-0"],
         ["old-1", "old-2"],
-        None,
+        "old-0",
     ),
-    "the next is chosen while the successor starts": (
+    "the next waits while the successor starts": (
         [new(0, "old-0", ready=False), old(1), old(2)],
         3,
         1,
-        "old-0",
+        ALL,
         [],
-        "old-1",
+        "old-0",
     ),
-    "the next is chosen while the successor is still to be made": (
+    "the next waits while the successor is still to be made": (
         [old(1), old(2)],
         3,
         1,
-        "old-0",
+        ALL,
         [],
-        "old-1",
+        "old-0",
     ),
-    "a ready successor lets the next be chosen": (
+    "a ready successor lets the next go": (
         [new(0, "old-0"), old(1), old(2)],
         3,
         2,
-        "old-0",
-        [],
+        ALL,
+        ["old-1"],
         "old-1",
     ),
     "others that are not ready do not hold the next up": (
         [new(0, "old-0"), new(1, ready=False), old(2), old(3)],
         4,
         2,
-        "old-0",
-        [],
+        ["old-0", "old-2", "old-3"],
+        ["old-2"],
         "old-2",
     ),
-    "at the floor for another reason nothing is taken": (
+    "at the floor for another reason nothing goes": (
         [new(0, "old-0"), new(1, ready=False), old(2)],
         3,
         2,
-        "old-0",
+        ["old-0", "old-2"],
         [],
+        "old-2",
+    ),
+    "with no pod to spare one goes when all are ready": (
+        [old(0), old(1)],
+        2,
+        2,
+        ALL,
+        ["old-0"],
         "old-0",
     ),
-    "with no pod to spare one goes when all are ready": ([old(0), old(1)], 2, 2, None, [], "old-0"),
     "with no pod to spare none goes while one is missing": (
         [new(0, ready=False), old(1)],
         2,
         2,
-        None,
+        ["old-1"],
         [],
-        None,
+        "old-1",
     ),
-    "what was chosen waits when others fell ill since": (
-        [old(0), new(1, ready=False), old(2)],
-        3,
-        2,
-        "old-0",
-        [],
-        "old-0",
-    ),
-    "without a known successor the next is chosen, too": (
-        [new(0), new(1, ready=False), old(2)],
+    "without a known successor all must be ready": (
+        [new(0), new(2, ready=False), old(1)],
         3,
         1,
-        "gone",
+        ["gone", "old-1"],
         [],
-        "old-2",
+        "gone",
     ),
     "without a known successor and with all ready it goes on": (
         [new(0), new(1), old(2)],
         3,
         1,
-        "gone",
+        ["gone", "old-2"],
+        ["old-2"],
+        "old-2",
+    ),
+    "two are waited for, as the last one ended before its turn": (
+        [new(0, "old-0", ready=False), new(2, "old-2"), old(1)],
+        3,
+        1,
+        ["old-0", "old-2", "old-1"],
         [],
         "old-2",
+    ),
+    "an earlier one is not": (
+        [new(0, "old-0", ready=False), new(2, "old-2"), new(3, "old-3"), old(1)],
+        4,
+        1,
+        ["old-0", "old-2", "old-3", "old-1"],
+        ["old-1"],
+        "old-1",
     ),
     "an earlier failure of a ready pod's container does not matter": (
         [old(0, failing=True), old(1, failing=True)],
         2,
         1,
-        None,
-        [],
+        ALL,
+        ["old-0"],
         "old-0",
     ),
-    "a clique at zero has nothing to do": ([], 0, 1, None, [], None),
+    "a clique at zero has nothing to do": ([], 0, 1, [], [], None),
 }
 
 
 @pytest.mark.parametrize(
-    ("pods", "wanted", "minimum", "taken", "removed", "chosen"), STEPS.values(), ids=STEPS
+    ("pods", "wanted", "minimum", "order", "removed", "taken"), STEPS.values(), ids=STEPS
 )
 def test_a_step_for_pods(
-    pods: list[Pod], wanted: int, minimum: int, taken: str | None, removed: list[str], chosen: Any
+    pods: list[Pod],
+    wanted: int,
+    minimum: int,
+    order: list[str],
+    removed: list[str],
+    taken: str | None,
 ) -> None:
-    roll = roll_pods(pods, Floor(wanted, minimum), "new", taken)
-    assert (names(roll.remove), roll.taken) == (removed, chosen)
+    roll = roll_pods(pods, Floor(wanted, minimum), "new", order)
+    assert (names(roll.remove), roll.taken, list(roll.order)) == (removed, taken, order)
 
 
-CHOSEN: dict[str, tuple[list[Pod], int, list[str], list[str]]] = {
-    "what was chosen waits for the successor": (
-        [new(0, "old-0", ready=False), old(1), old(2)],
-        1,
-        ["old-0"],
+ORDERS: dict[str, tuple[list[Pod], list[str], list[str], list[str]]] = {
+    "the oldest goes first": (
+        [old(0, created="2026-01-02"), old(1, created="2026-01-01"), old(2, created="2026-01-03")],
+        [],
+        ["old-1", "old-0", "old-2"],
         [],
     ),
-    "what was chosen waits while the successor is still to be made": (
-        [old(1), old(2)],
-        1,
-        ["old-0"],
-        [],
-    ),
-    "a ready successor lets it go": ([new(0, "old-0"), old(1), old(2)], 1, ["old-0"], ["old-1"]),
-    "not at the floor": ([new(0, "old-0"), old(1), old(2, ready=False)], 2, ["old-0"], ["old-2"]),
-    "without a known successor all must be ready": (
-        [new(0), new(2, ready=False), old(1)],
-        1,
-        ["gone"],
-        [],
-    ),
-    "two are waited for, as the last one ended before its turn": (
-        [new(0, "old-0", ready=False), new(2, "old-2"), old(1)],
-        1,
+    "what fell ill is struck off before it goes": (
+        [old(0), old(1, ready=False), old(2), old(3, ready=False)],
+        ["old-0", "old-1", "old-2"],
         ["old-0", "old-2"],
+        ["old-3"],
+    ),
+    "what became ready late follows the others": (
+        [new(0, "old-0"), new(1, "old-1"), new(2, "old-2"), old(3)],
+        ["old-0", "old-1", "old-2"],
+        ["old-1", "old-2", "old-3"],
         [],
     ),
-    "an earlier one is not": (
-        [new(0, "old-0", ready=False), new(2, "old-2"), new(3, "old-3"), old(1)],
-        1,
-        ["old-0", "old-2", "old-3"],
-        ["old-1"],
+    "what another template's update has taken stays in front": (
+        [old(1), old(2)],
+        ["old-0"],
+        ["old-0", "old-1", "old-2"],
+        [],
     ),
 }
 
 
-@pytest.mark.parametrize(("pods", "minimum", "completed", "removed"), CHOSEN.values(), ids=CHOSEN)
-def test_what_was_chosen_early(
-    pods: list[Pod], minimum: int, completed: list[str], removed: list[str]
+@pytest.mark.parametrize(("pods", "before", "after", "removed"), ORDERS.values(), ids=ORDERS)
+def test_the_order_is_stored_before_anything_ready_goes(
+    pods: list[Pod], before: list[str], after: list[str], removed: list[str]
 ) -> None:
-    """It is written down while the last one's successor starts, and goes when that is ready."""
-    wanted = max(3, len(pods))
-    roll = roll_pods(pods, Floor(wanted, minimum), "new", "old-1", completed)
-    assert (names(roll.remove), roll.taken) == (removed, "old-1")
+    roll = roll_pods(pods, Floor(len(pods), 1), "new", before)
+    assert (list(roll.order), names(roll.remove)) == (after, removed)
+
+
+def test_a_clique_of_thousands_has_no_order_of_thousands() -> None:
+    pods = [old(index) for index in range(200)]
+    roll = roll_pods(pods, Floor(200, 1), "new", ["gone-0", "gone-1", "gone-2"])
+    assert len(roll.order) == 2 + REMEMBERED
 
 
 def test_it_is_over_when_nothing_old_is_left_and_the_last_successor_is_ready() -> None:
-    floor = Floor(2, 1)
-    assert roll_pods([new(0), new(1, "old-1")], floor, "new", "old-1").done
-    assert not roll_pods([new(0), new(1, "old-1", ready=False)], floor, "new", "old-1").done
-    assert not roll_pods([new(0), old(1, ready=False)], floor, "new", None).done
-    assert roll_pods([new(0), new(1, ready=False)], floor, "new", None).done
+    floor, order = Floor(2, 1), ["old-1"]
+    assert roll_pods([new(0), new(1, "old-1")], floor, "new", order).done
+    assert not roll_pods([new(0), new(1, "old-1", ready=False)], floor, "new", order).done
+    assert not roll_pods([new(0)], floor, "new", order).done
+    assert not roll_pods([new(0), old(1, ready=False)], floor, "new").done
+    assert roll_pods([new(0), new(1, ready=False)], floor, "new").done
 
 
 def test_the_pod_that_is_waited_for_is_named() -> None:
     waiting = a_waiting_pod(1, name="new-1")
-    roll = roll_pods([new(0, "old-0"), waiting, old(2)], Floor(3, 2), "new", "old-0")
+    order = ["old-0", "old-2"]
+    roll = roll_pods([new(0, "old-0"), waiting, old(2)], Floor(3, 2), "new", order)
     assert roll.blocker == waiting
     assert roll.short == "2 of 3 pods are ready and 2 must stay so"
 
