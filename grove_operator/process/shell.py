@@ -247,7 +247,12 @@ class _Incarnation:
             await self._session.close()
 
     async def over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Run something of the other loop there: credentials belong to it."""
+        """Run something of the other loop there: credentials belong to it.
+
+        Admission handlers are in it already.
+        """
+        if asyncio.get_running_loop() is self._outside:
+            return await work()
 
         async def run() -> _Result:
             return await work()

@@ -30,7 +30,7 @@ from grove_operator.webhook.registration import registrations
 from grove_operator.webhook.rehearsal import Rehearsal
 from grove_operator.webhook.reviews import GROVE_KINDS, admission_handlers
 from grove_operator.webhook.rotation import make_certificates
-from grove_operator.webhook.server import Brain, Server
+from grove_operator.webhook.server import Server
 
 _LOG = logging.getLogger(__name__)
 _SWITCH: Final = 0.0005
@@ -120,11 +120,10 @@ class WebhookProcess:
 
     async def _lend(self, function: Any) -> AsyncIterator[Any]:
         """Take Kopf's admission function for our server instead of opening one for it."""
-        brain = Brain(function, asyncio.get_running_loop())
-        self._loop.call_soon_threadsafe(self.server.offer, brain)
+        self._loop.call_soon_threadsafe(self.server.offer, function)
         try:
             yield {"url": f"https://localhost:{self.settings.server.webhooks.port}"}
             await asyncio.Event().wait()
         finally:
             if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self.server.withdraw, brain)
+                self._loop.call_soon_threadsafe(self.server.withdraw, function)

@@ -52,24 +52,13 @@ class Webhook:
 
 
 class AdmissionFn(Protocol):
-    """Kopf's function for admission: takes a review, gives the review with its response."""
+    """Kopf's function for admission: takes a review, gives the review with its response.
+
+    It belongs to no loop, so it is awaited in the server's: to hop to Kopf's thread and back would
+    take most of a review's time on a busy machine.
+    """
 
     def __call__(self, request: Any, *, webhook: str | None = None) -> Awaitable[Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Brain:
-    """Kopf's admission function and the loop that it lives in."""
-
-    function: AdmissionFn
-    loop: asyncio.AbstractEventLoop
-
-    async def review(self, review: Review, webhook: str) -> Review:
-        async def run() -> Review:
-            answer: Review = await self.function(review, webhook=webhook)
-            return answer
-
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self.loop))
 
 
 class UnreadableError(Exception):
@@ -86,20 +75,20 @@ class Server:
     def __init__(self, webhooks: Iterable[Webhook]) -> None:
         self._webhooks = tuple(webhooks)
         self._runner: web.AppRunner | None = None
-        self._brains: list[Brain] = []
+        self._offers: list[AdmissionFn] = []
         self.port = 0
 
-    def offer(self, brain: Brain) -> None:
-        self._brains.append(brain)
+    def offer(self, function: AdmissionFn) -> None:
+        self._offers.append(function)
 
-    def withdraw(self, brain: Brain) -> None:
-        self._brains.remove(brain)
+    def withdraw(self, function: AdmissionFn) -> None:
+        self._offers.remove(function)
 
     def problem(self) -> str | None:
         """For the readiness probe."""
         if self._runner is None:
             return "does not listen yet"
-        return None if self._brains else "admission handlers are not ready"
+        return None if self._offers else "admission handlers are not ready"
 
     async def start(self, address: Address, context: ssl.SSLContext) -> None:
         app = web.Application(client_max_size=_LARGEST)
@@ -125,11 +114,12 @@ class Server:
     async def review(self, review: Review, webhook: str, seconds: float) -> Review:
         """Ask the latest Kopf. Without one the caller answers 503."""
         async with asyncio.timeout(seconds):
-            return await self._brains[-1].review(review, webhook)
+            answer: Review = await self._offers[-1](review, webhook=webhook)
+            return answer
 
     @property
     def awake(self) -> bool:
-        return bool(self._brains)
+        return bool(self._offers)
 
 
 class _Endpoint:

@@ -1,6 +1,5 @@
 """The HTTPS edge, with a stand-in for Kopf that answers as the test says."""
 
-import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +13,7 @@ import pytest
 from grove_operator import metrics
 from grove_operator.process.probes import Address
 from grove_operator.webhook.renewal import Material, Step, Terms, carry_out
-from grove_operator.webhook.server import Brain, Server, UnreadableError, Webhook, parse_review
+from grove_operator.webhook.server import Server, UnreadableError, Webhook, parse_review
 from grove_operator.webhook.serving import Served
 
 PATH = "/webhooks/look"
@@ -63,7 +62,7 @@ async def serving(*functions: Function) -> AsyncIterator[tuple[aiohttp.ClientSes
     assert served.load(material.tls_crt, material.tls_key) is None
     server = Server([Webhook(PATH, "look", frozenset({KIND}))])
     for function in functions:
-        server.offer(Brain(function, asyncio.get_running_loop()))
+        server.offer(function)
     await server.start(Address(0, "127.0.0.1"), served.context)
     trust = ssl.create_default_context(cadata=material.ca_crt.decode())
     base = f"https://127.0.0.1:{server.port}"
@@ -131,7 +130,7 @@ async def test_the_latest_kopf_answers() -> None:
     async with serving(allow, deny) as (session, server):
         _, answer = await ask(session, review())
         assert answer["response"]["allowed"] is False
-        server.withdraw(server._brains[-1])
+        server.withdraw(server._offers[-1])
         _, answer = await ask(session, review())
         assert answer["response"]["allowed"] is True
         assert server.problem() is None
