@@ -188,8 +188,8 @@ class ReplicaSnapshot:
     volcano_groups: Mapping[str, Child] = field(default_factory=dict)
     set_status: Mapping[str, Any] = field(default_factory=dict)
     """The stored status of the set: whose turn it is in an update."""
-    is_next: bool = False
-    """Whether the turn of this replica is being stored now."""
+    turn: int | None = None
+    """Whose turn it is by now, where the set's pass knows better than the stored status."""
     departed: Mapping[str, Mapping[int, Departed]] = field(default_factory=dict)
     """By PodClique and pod index: the last pod that held the index and is gone."""
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -238,6 +238,10 @@ class ReplicaSummary:
     placed: bool = False
     """Whether any pod has a node."""
     breached: bool = False
+    in_hand: bool = False
+    """Whether an update took something of it that is not ready again."""
+    begun: bool = False
+    """Whether the update to that template has taken something of it, and is not through."""
     updated_cliques: int = 0
     """PodCliques outside scaling groups that are at the template and have what they need."""
     updated_groups: int = 0
@@ -276,3 +280,5 @@ class SetSnapshot:
     blocked: Mapping[int, ReplicaSummary] = field(default_factory=dict)
     """The replicas with blocked gangs."""
     claim_templates: ClaimTemplates | None = None
+    turn: int | None = None
+    """Whose turn it was in this process' last look."""

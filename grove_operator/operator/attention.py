@@ -22,7 +22,7 @@ from grove_operator.operator.queue import WorkQueue
 from grove_operator.plan.motion import is_updating
 from grove_operator.policy.pacing import Changes, Pace, is_strained
 from grove_operator.policy.reasons import Rank
-from grove_operator.policy.turns import holder
+from grove_operator.policy.turns import current
 
 _GROUPS: Final = frozenset({Kind.POD_GROUP, Kind.KAI_POD_GROUP, Kind.VOLCANO_POD_GROUP})
 
@@ -113,9 +113,12 @@ class Attention:
         return self.pace.debounce
 
     def has_turn(self, family: Family, replica: int) -> bool:
-        """Whether it is this replica that an update is stored to be at."""
-        record = self.store.the_set(family)
-        return record is not None and holder(record.status.get("updateProgress")) == replica
+        """Whether it is this replica that an update is at."""
+        known, record = self.known.get(family), self.store.the_set(family)
+        if record is None:
+            return False
+        turn = known.turn if known is not None else None
+        return current(record.status.get("updateProgress"), turn) == replica
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         """A node that falls silent or comes back concerns its pods, any change those that wait."""

@@ -43,8 +43,8 @@ class Known:
     stale: int = 0
     outdated: int = 0
     older_priority: int = 0
-    next_turn: int | None = None
-    """The replica whose turn in an update is being stored."""
+    turn: int | None = None
+    """The replica whose turn in an update it is by the set's last pass."""
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
@@ -63,6 +63,7 @@ class Known:
             self.refused.clear()
             self.looked.clear()
             self.counted = False
+            self.turn = None
             self.available = self.updated = self.updated_cliques = 0
             self.updated_groups = self.stale = self.outdated = self.older_priority = 0
         before = self.blueprint
@@ -141,6 +142,7 @@ class Known:
             self.older_priority,
             self.troubled,
             self.blocked,
+            turn=self.turn,
         )
 
 

@@ -117,7 +117,11 @@ class Reconciler:
             plan = self._plan_set(key, known)
         if not known.has_counted(self.store.replicas, family):
             # A new process would tell of nothing but zeros; the last replica's pass comes back.
-            plan = replace(plan, statuses=(), urgent=False, wake=frozenset(), hands_to=None)
+            plan = replace(plan, statuses=(), urgent=False, wake=frozenset(), turn=known.turn)
+        if plan.turn != known.turn:
+            known.turn = plan.turn
+            if plan.turn is not None:
+                self.queue.add(Key(*family, plan.turn))
         return await self._conclude(key, known, plan, report)
 
     def _note_lack(self, family: Family, known: Known) -> None:
@@ -165,7 +169,7 @@ class Reconciler:
         attention = self.attention
         seen = replace(
             self._with_templates(self.store.snapshot(key.family, key.replica)),
-            is_next=known.next_turn == key.replica,
+            turn=known.turn,
             surroundings=Surroundings(
                 nodes=attention.nodes.by_name,
                 free=attention.occupancy,
@@ -266,9 +270,6 @@ class Reconciler:
             tell_activity(self.recorder, self.store.the_set(key.family), known.done)
         if not differs:
             return Report()
-        if plan.hands_to is not None:
-            known.next_turn = plan.hands_to
-            self.queue.add(Key(key.namespace, key.name, plan.hands_to))
         try:
             written = await self.applier.write_statuses(
                 key.namespace, plan.statuses, hurry=plan.urgent
@@ -279,8 +280,6 @@ class Reconciler:
                 written.stale |= named.stale
         finally:
             self._lane.leave()
-            if key.whole:
-                known.next_turn = None
         if plan.urgent:
             self.queue.add(key)  # the next step was waiting for this
         for replica in plan.wake:

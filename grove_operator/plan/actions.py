@@ -130,8 +130,8 @@ class Plan:
     """Of pods that are replaced: told when their removal has been carried out."""
     wake: frozenset[int] = frozenset()
     """Replicas to look at once the statuses are stored."""
-    hands_to: int | None = None
-    """The replica whose turn in an update these statuses say it is; it may prepare meanwhile."""
+    turn: int | None = None
+    """The replica whose turn in an update it is from now on."""
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

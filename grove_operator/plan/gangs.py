@@ -224,7 +224,7 @@ class GangPlanner:
     def _notes(self, slot: CliqueSlot, new: NewPod) -> dict[str, str]:
         """What a pod that takes another one's place is to remember of it."""
         notes: dict[str, str] = {}
-        if new.replaces and slot.name in self.context.movement.cliques:
+        if new.replaces in self.context.movement.taken:
             notes[labels.REPLACES] = new.replaces
         tries = self.context.recovery.tries.get(slot.name, 0)
         if new.replaces and tries:

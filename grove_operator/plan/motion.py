@@ -18,6 +18,8 @@ class Movement:
     """PodCliques that stay at the template that runs."""
     removals: Mapping[str, str] = field(default_factory=dict)
     """UIDs of pods that make way for new ones, and why."""
+    taken: frozenset[str] = frozenset()
+    """Names of the ready ones among those of PodCliques outside scaling groups."""
     cliques: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """The `updateProgress` of each PodClique that has one."""
     groups: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -28,6 +30,10 @@ class Movement:
     urgent: frozenset[str] = frozenset()
     """Whose `updateProgress` must be stored before the next step."""
     waiting: str = ""
+    in_hand: bool = False
+    """Whether something that an update took is not ready again, whoever has the turn now."""
+    begun: bool = False
+    """Whether the update to the newest template has taken something."""
     recheck_after: float | None = None
     news: tuple[Event, ...] = ()
 

@@ -18,7 +18,6 @@ from grove_operator.plan.actions import Action, Create, Delete, Owner, Patch, Pl
 from grove_operator.plan.blocking import set_blocked
 from grove_operator.plan.claims import plan_set_claims
 from grove_operator.plan.foundation import keep_children, plan_children
-from grove_operator.plan.motion import is_updating
 from grove_operator.plan.nativegroups import held_priorities
 from grove_operator.plan.obstacles import device_condition, device_events, set_obstacles
 from grove_operator.plan.revisions import plan_revisions
@@ -92,9 +91,8 @@ def plan_set(blueprint: SetBlueprint, record: Child, seen: SetSnapshot, facts: S
         ),
         settled=bool(seen.blocked) or seen.available == seen.updated == blueprint.replicas,
         urgent=rollout.changed and patch is not None,
-        moving=is_updating(rollout.progress),
         wake=rollout.wake,
-        hands_to=rollout.hands_to,
+        turn=rollout.turn,
     )
 
 

@@ -97,7 +97,7 @@ def plan_replica(
         settled=summary.blocked is not None
         or (not actions and movement.complete and _is_settled(context, counts)),
         urgent=bool(urgent),
-        moving=movement.turn in (Turn.MOVE, Turn.PREPARE) and not movement.complete,
+        moving=movement.turn is Turn.MOVE and not movement.complete,
         prompt=recovery.alarm,
         recheck_after=soonest(
             movement.recheck_after, recovery.recheck_after, lost.wait, statuses.blocking.wait
@@ -271,6 +271,8 @@ def _summarize(
         updated_groups=sum(
             _is_updated(context, name, view, counts) for name, view in statuses.views.items()
         ),
+        in_hand=movement.in_hand,
+        begun=movement.begun,
         waiting=movement.waiting,
     )
 

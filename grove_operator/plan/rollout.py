@@ -1,7 +1,7 @@
 """Plans a set's update from one replica to the next, and what its status tells of it.
 
-A changed generation hash begins an update. The turn is handed on here and nowhere else; replicas
-read it from the stored status (`policy/turns.py`).
+A changed generation hash begins an update. The turn is handed on here and nowhere else
+(`policy/turns.py`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from grove_operator.api import conditions as c
 from grove_operator.desired.blueprint import SetBlueprint
 from grove_operator.observed import ReplicaSummary, SetSnapshot
 from grove_operator.plan.motion import is_updating
-from grove_operator.policy.turns import choose, holder
+from grove_operator.policy.turns import choose, current, holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,11 @@ class Rollout:
     progress: dict[str, Any] | None = None
     condition: c.Condition | None = None
     changed: bool = False
-    """Whether an update began, ended, or went on to another replica."""
+    """Whether an update began or ended."""
     wake: frozenset[int] = frozenset()
-    hands_to: int | None = None
-    """The replica that has the turn from now on, if it had not."""
+    """Replicas to look at once that is stored."""
+    turn: int | None = None
+    """The replica that has the turn from now on."""
 
 
 def plan_rollout(
@@ -39,49 +40,54 @@ def plan_rollout(
     begins = known not in (None, blueprint.generation_hash) or (seen.stale > 0 and not minded)
     if stored is None and not begins:
         return Rollout(changed=known is None)
-    progress = _begin(stored, now) if begins else dict(stored or {})
+    holds = current(stored, seen.turn) if is_updating(stored) else None
+    progress = _begin(holds, now) if begins else dict(stored or {})
     if blueprint.on_delete:
         progress.setdefault("updateEndedAt", now)
         progress.pop("currentlyUpdating", None)
     elif is_updating(progress):
-        progress = _go_on(blueprint, progress, seen, now)
+        progress = _go_on(blueprint, progress, holds, seen, now)
     progress |= _counts(blueprint, seen)
-    before, holds = holder(stored), holder(progress)
-    changed = begins or before != holds or is_updating(stored) != is_updating(progress)
-    wake = frozenset(range(blueprint.replicas)) if begins else {before, holds} - {None}
     return Rollout(
         progress,
         _condition(blueprint, progress, seen),
-        changed,
-        frozenset(index for index in wake if index is not None) if changed else frozenset(),
-        None if begins or holds == before else holds,
+        changed=begins or is_updating(stored) != is_updating(progress),
+        wake=frozenset(range(blueprint.replicas)) if begins else frozenset(),
+        turn=holder(progress),
     )
 
 
-def _begin(stored: Mapping[str, Any] | None, now: str) -> dict[str, Any]:
+def _begin(holds: int | None, now: str) -> dict[str, Any]:
     """A change during an update leads it to the new template; the replica in hand keeps its turn.
 
     It may not be whole, and two replicas must never be out at once.
     """
     progress: dict[str, Any] = {"updateStartedAt": now}
-    index = holder(stored) if is_updating(stored) else None
-    if index is not None:
-        progress["currentlyUpdating"] = [{"replicaIndex": index, "updateStartedAt": now}]
+    if holds is not None:
+        progress["currentlyUpdating"] = [{"replicaIndex": holds, "updateStartedAt": now}]
     return progress
 
 
 def _go_on(
-    blueprint: SetBlueprint, progress: dict[str, Any], seen: SetSnapshot, now: str
+    blueprint: SetBlueprint,
+    progress: dict[str, Any],
+    holds: int | None,
+    seen: SetSnapshot,
+    now: str,
 ) -> dict[str, Any]:
-    current = holder(progress)
-    choice = choose(seen.replicas, blueprint.replicas, blueprint.generation_hash, current)
+    choice = choose(
+        seen.replicas,
+        blueprint.replicas,
+        blueprint.generation_hash,
+        holds,
+        fresh=seen.turn is None,
+    )
     if choice.done:
         progress.pop("currentlyUpdating", None)
         progress["updateEndedAt"] = now
     elif choice.replica is None:
-        if current is not None:
-            progress.pop("currentlyUpdating", None)
-    elif choice.replica != current:
+        progress.pop("currentlyUpdating", None)
+    elif choice.replica != holder(progress):
         progress["currentlyUpdating"] = [{"replicaIndex": choice.replica, "updateStartedAt": now}]
     return progress
 

@@ -42,25 +42,30 @@ Counts = Mapping[str, CliqueCounts]
 
 def plan_movement(context: ReplicaContext, seen: ReplicaSnapshot, counts: Counts) -> Movement:
     """`context` lays the replica out by the newest template; `counts` are judged by it."""
+    steps = _Steps(context, seen, counts)
+    movement = _as_turn_allows(steps)
+    in_hand, begun = steps.has_in_hand(), steps.has_begun()
+    return replace(movement, in_hand=in_hand, begun=begun) if in_hand or begun else movement
+
+
+def _as_turn_allows(steps: "_Steps") -> Movement:
+    context, seen = steps.context, steps.seen
     blueprint = context.blueprint
     turn = turn_of(
         context.index,
         blueprint.generation_hash,
         seen.set_status,
         on_delete=blueprint.on_delete,
-        is_next=seen.is_next,
+        turn=seen.turn,
     )
-    if turn in (Turn.HOLD, Turn.PREPARE) and not any(item.scheduled for item in counts.values()):
+    if turn is Turn.HOLD and not any(item.scheduled for item in steps.counts.values()):
         turn = Turn.MOVE  # nothing of it runs, so nobody misses it
-    steps = _Steps(context, seen, counts)
     if turn is Turn.FREE:
         return steps.close(frozenset())
     if turn is Turn.HOLD:
         return steps.close(frozenset(steps.outdated()))
     if turn is Turn.ON_DELETE:
         return steps.leave_to_others()
-    if turn is Turn.PREPARE:
-        return replace(steps.move(), turn=turn, removals={}, news=())
     return steps.move()
 
 
@@ -71,6 +76,7 @@ class _Steps:
     counts: Counts
     held: set[str] = field(default_factory=set)
     removals: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
     orders: dict[str, UpdateOrder] = field(default_factory=dict)
     waiting: str = ""
     recheck: float | None = None
@@ -136,6 +142,39 @@ class _Steps:
         begun = stored_order(clique).template == newest
         return begun and (progress or {}).get(TEMPLATE) != newest
 
+    def has_in_hand(self) -> bool:
+        context = self.context
+        if context.blueprint.on_delete:
+            return False
+        return any(
+            carried(stored_order(clique), clique, self._active(clique))
+            for name, clique in context.cliques.items()
+            if name in context.slots.cliques and context.slots.cliques[name].group is None
+        ) or any(self._has_replica_in_hand(slot) for slot in context.slots.groups)
+
+    def has_begun(self) -> bool:
+        """Also true of some updates that are over; whoever asks knows of those."""
+        context, target = self.context, self.context.blueprint.generation_hash
+        return any(
+            slot.group is None
+            and name in context.cliques
+            and stored_order(context.cliques[name]).template == slot.blueprint.pod_hash
+            for name, slot in context.slots.cliques.items()
+        ) or any(
+            (group.status.get("updateProgress") or {}).get(_GENERATION) == target
+            for group in context.groups.values()
+        )
+
+    def _has_replica_in_hand(self, slot: GroupSlot) -> bool:
+        group = self.context.groups.get(slot.name)
+        if group is None:
+            return False
+        taken = selection(group.status.get("updateProgress"), _REPLICAS).get("current")
+        return any(
+            index == taken and not self._replica(index, found).available
+            for index, found in self._members(slot).items()
+        )
+
     def _is_old(self, group: GroupSlot) -> bool:
         members = self._members(group)
         return any(self._replica(index, found).old for index, found in members.items())
@@ -158,6 +197,7 @@ class _Steps:
             turn=Turn.MOVE,
             held=frozenset(self.held),
             removals=self.removals,
+            taken=frozenset(self.taken),
             cliques=cliques,
             groups=groups,
             orders=self.orders,
@@ -182,6 +222,7 @@ class _Steps:
             since = stored.since if same else self.context.now
             self.orders[slot.name] = UpdateOrder(target, since, roll.order)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
+        self.taken |= {pod.meta.name for pod in roll.remove if pod.ready}
         self._note(roll, Kind.CLIQUE, slot.name)
         return self._clique_progress(slot, clique, roll)
 

@@ -96,11 +96,11 @@ def _succeeded(
 ) -> bool:
     """Whether the pods that replace the last ones taken are ready.
 
-    Where the successor of the last one is not known, after a restart or a second replacement, all
-    must be ready.
+    Where the successor of one is not known, after a restart or a second replacement, all must be
+    ready.
     """
     heirs = [pod for pod in new if pod.meta.annotations.get(labels.REPLACES) in gone]
-    if any(pod.meta.annotations[labels.REPLACES] == gone[-1] for pod in heirs):
+    if {pod.meta.annotations[labels.REPLACES] for pod in heirs}.issuperset(gone):
         return all(pod.ready for pod in heirs)
     return len(serving) + len(new) >= floor.wanted and all(pod.ready for pod in new)
 

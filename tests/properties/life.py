@@ -18,7 +18,6 @@ from grove_operator.cluster.slowstart import SlowStart
 from grove_operator.desired.expansion import CliqueSlot, expand
 from grove_operator.observed import Kind, Pod, ReplicaSnapshot
 from grove_operator.plan.actions import Action, Delete, Plan, StatusPatch
-from grove_operator.policy.turns import holder
 from grove_operator.scheduling.native import Capabilities
 from tests.properties.world import World
 from tests.support.builders import NOW, SetBuilder
@@ -79,7 +78,10 @@ class Life:
         self.moving = {index for index in self.moving if not self._is_whole(index)}
         busy = False
         waits: list[float] = []
-        for plan in list(world.plans()):
+        turn = world.known.turn
+        plans = list(world.plans())
+        self._check_turn(turn)
+        for plan in plans:
             busy |= bool(plan.actions or plan.statuses or plan.later)
             if plan.recheck_after is not None:
                 waits.append(plan.recheck_after)
@@ -107,7 +109,6 @@ class Life:
         self._check_taken(statuses)
         report = await applier.apply(namespace, actions, SlowStart())
         assert not report.failures, report.failures
-        self._check_turn(statuses)
         await applier.write_statuses(namespace, statuses)
         await applier.apply(namespace, later, SlowStart())
         if dies:
@@ -248,10 +249,13 @@ class Life:
             if status.kind is Kind.SCALING_GROUP and group is not None:
                 self._check_last_replica(status.name, group)
 
-    def _seen(self, name: str) -> ReplicaSnapshot:
+    def _replica_of(self, name: str) -> int:
         index = replica_of(self.world.builder.name, name)
         assert index is not None
-        return self.world.store.snapshot(self.world.family, index)
+        return index
+
+    def _seen(self, name: str) -> ReplicaSnapshot:
+        return self.world.store.snapshot(self.world.family, self._replica_of(name))
 
     def _check_last(self, name: str, victim: Pod) -> None:
         """The pod that took the place of the last one is ready, or was not wanted any more."""
@@ -291,33 +295,25 @@ class Life:
         if last is None or int(last) in (taken, *range(seen.groups[name].replicas, 99)):
             return
         live = {group: found.replicas for group, found in seen.groups.items()}
-        index = replica_of(self.world.builder.name, name) or 0
         members = [
             slot
-            for slot in expand(self.world.blueprint, index, live).cliques.values()
+            for slot in expand(self.world.blueprint, self._replica_of(name), live).cliques.values()
             if slot.group is not None and (slot.group.name, slot.group_replica) == (name, int(last))
         ]
         assert _available(seen, members), f"{name}: the next was taken too early\n{self.story()}"
 
-    def _check_turn(self, statuses: Sequence[StatusPatch]) -> None:
-        """The turn goes on only from a replica that is whole, or no longer wanted."""
-        for status in statuses:
-            if status.kind is not Kind.SET or "updateProgress" not in status.body["status"]:
-                continue
-            before = holder(self.world.record.status.get("updateProgress"))
-            progress = self.world.record.status.get("updateProgress") or {}
-            changed = status.body["status"]["updateProgress"]
-            if "currentlyUpdating" not in changed or progress.get("updateEndedAt"):
-                continue
-            now = holder(changed)
-            self.log.append(f"{self.clock} turn {before} -> {now}")
-            if before is None or before == now or before >= self.world.blueprint.replicas:
-                continue
-            seen = self.world.store.snapshot(self.world.family, before)
-            live = {name: group.replicas for name, group in seen.groups.items()}
-            slots = expand(self.world.blueprint, before, live).cliques.values()
-            bare = [slot for slot in slots if slot.group is None]
-            assert all(_available(seen, [slot]) for slot in bare), self.story()
+    def _check_turn(self, before: int | None) -> None:
+        """The turn goes on only from a replica that is whole, or no longer wanted.
+
+        Or to one that has something in hand, whose own it was before the process was restarted.
+        """
+        known, now = self.world.known, self.world.known.turn
+        if before == now:
+            return
+        self.log.append(f"{self.clock} turn {before} -> {now}")
+        if before is None or now is None or known.summaries[now].in_hand:
+            return
+        assert self._is_whole(before), self.story()
 
     # --- what happens to it ------------------------------------------------------------------
 
@@ -326,7 +322,12 @@ class Life:
         return pods[which % len(pods)] if pods else None
 
     def edit(self, which: int, much: int) -> None:
-        """A new image for one clique."""
+        """A new image for one clique; what an update that was through has taken is history."""
+        self.in_hand = {
+            name: last
+            for name, last in self.in_hand.items()
+            if not self._is_whole(self._replica_of(name))
+        }
         spec = self.cluster.get(Kind.SET, self.world.builder.name)["spec"]
         cliques = [dict(clique) for clique in spec["template"]["cliques"]]
         place = which % len(cliques)

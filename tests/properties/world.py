@@ -68,12 +68,15 @@ class World:
         blueprint, known = self.blueprint, self.known
         for replica in sorted({*range(blueprint.replicas), *self.store.replicas(self.family)}):
             around = Surroundings(unreachable=self.unreachable)
-            seen = changed(self.store.snapshot(self.family, replica), surroundings=around)
+            seen = self.store.snapshot(self.family, replica)
+            seen = changed(seen, surroundings=around, turn=known.turn)
             plan = plan_replica(blueprint, replica, seen, self.capabilities, self.now)
             known.summarize(replica, plan.summary)
             yield plan
         whole = known.picture(self.store.set_children(self.family))
-        yield plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, self.now))
+        plan = plan_set(blueprint, self.record, whole, SetFacts(self.capabilities, self.now))
+        known.turn = plan.turn
+        yield plan
 
     async def settle(self) -> int:
         """Look and act, with the cluster's own controllers in between, until all is quiet."""

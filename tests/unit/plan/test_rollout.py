@@ -13,8 +13,14 @@ WHOLE = ReplicaSummary(target=HASH, is_current=True, available=True, placed=True
 OLD = changed(WHOLE, is_current=False, stale=True)
 
 
-def roll(status: dict[str, Any], *known: ReplicaSummary, builder: SetBuilder = SET) -> Rollout:
-    seen = SetSnapshot({}, dict(enumerate(known)), stale=sum(item.stale for item in known))
+def roll(
+    status: dict[str, Any],
+    *known: ReplicaSummary,
+    builder: SetBuilder = SET,
+    turn: int | None = None,
+) -> Rollout:
+    stale = sum(item.stale for item in known)
+    seen = SetSnapshot({}, dict(enumerate(known)), stale=stale, turn=turn)
     return plan_rollout(builder.blueprint(), status, seen, NOW)
 
 
@@ -44,11 +50,18 @@ def test_old_pods_without_a_noted_update_begin_one() -> None:
     assert roll({"currentGenerationHash": HASH}, OLD, WHOLE).progress is not None
 
 
-def test_the_turn_goes_on_and_both_are_woken() -> None:
+def test_the_turn_goes_on_without_waiting_for_the_status() -> None:
     found = roll(held(0), WHOLE, OLD)
     assert found.progress is not None
     assert found.progress["currentlyUpdating"][0]["replicaIndex"] == 1
-    assert found.wake == {0, 1}
+    assert (found.turn, found.changed) == (1, False)
+
+
+def test_what_the_last_look_said_counts_more_than_the_stored_status() -> None:
+    found = roll(held(0), WHOLE, OLD, OLD, turn=2, builder=SET.but(replicas=3))
+    assert found.turn == 2
+    begun = roll(held(0) | {"currentGenerationHash": "old"}, OLD, OLD, turn=1)
+    assert begun.turn == 1
 
 
 def test_a_second_change_keeps_the_replica_in_hand() -> None:

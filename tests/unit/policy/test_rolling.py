@@ -114,6 +114,14 @@ STEPS: dict[str, tuple[list[Pod], int, int, list[str], list[str], str | None]] =
         ["old-2"],
         "old-2",
     ),
+    "nor is the successor of one that ended itself known": (
+        [new(0, "new-9", ready=False), new(1, "old-1"), old(2)],
+        3,
+        1,
+        ["old-0", "old-1", "old-2"],
+        [],
+        "old-1",
+    ),
     "two are waited for, as the last one ended before its turn": (
         [new(0, "old-0", ready=False), new(2, "old-2"), old(1)],
         3,

@@ -30,10 +30,12 @@ def test_turns(replica: int, status: dict[str, Any], expected: Turn) -> None:
     assert turn_of(replica, "new", status, on_delete=True) is Turn.ON_DELETE
 
 
-def test_a_turn_that_is_being_stored_is_prepared() -> None:
-    for replica, expected in ((0, Turn.PREPARE), (1, Turn.MOVE)):
+def test_the_last_pass_knows_better_than_the_stored_status() -> None:
+    for replica, expected in ((0, Turn.MOVE), (1, Turn.HOLD)):
         status = running(currentlyUpdating=HELD)
-        assert turn_of(replica, "new", status, on_delete=False, is_next=True) is expected
+        assert turn_of(replica, "new", status, on_delete=False, turn=0) is expected
+        early = status | {"currentGenerationHash": "old"}
+        assert turn_of(replica, "new", early, on_delete=False, turn=0) is Turn.HOLD
 
 
 def test_a_turn_that_ended_is_nobodys() -> None:
@@ -57,6 +59,16 @@ CHOICES: dict[str, tuple[list[ReplicaSummary], int | None, Choice]] = {
     ),
     "the one in hand keeps its turn until it is whole": (
         [summary("new"), summary("OLD")],
+        0,
+        Choice(0),
+    ),
+    "who has something in hand goes before what is broken": (
+        [summary("NEW"), summary("old", breached=True), summary("OLD", in_hand=True)],
+        0,
+        Choice(2),
+    ),
+    "the one in hand keeps its turn though another has something in hand, too": (
+        [summary("OLD"), summary("OLD", in_hand=True)],
         0,
         Choice(0),
     ),
@@ -85,6 +97,21 @@ CHOICES: dict[str, tuple[list[ReplicaSummary], int | None, Choice]] = {
 @pytest.mark.parametrize(("known", "current", "expected"), CHOICES.values(), ids=CHOICES)
 def test_choices(known: list[ReplicaSummary], current: int | None, expected: Choice) -> None:
     assert choose(dict(enumerate(known)), len(known), "new", current) == expected
+
+
+FRESH: dict[str, tuple[ReplicaSummary, int]] = {
+    "it has not begun, as a new change came since": (summary("OLD"), 1),
+    "it has begun": (summary("OLD", begun=True), 0),
+    "it has something in hand": (summary("OLD", in_hand=True), 0),
+}
+
+
+@pytest.mark.parametrize(("stored", "chosen"), FRESH.values(), ids=FRESH)
+def test_a_new_process_finds_the_turn_that_was_not_stored(
+    stored: ReplicaSummary, chosen: int
+) -> None:
+    known = {0: stored, 1: summary("OLD", in_hand=True)}
+    assert choose(known, 2, "new", 0, fresh=True) == Choice(chosen)
 
 
 def test_nothing_is_chosen_before_every_replica_is_known() -> None:
