@@ -17,6 +17,7 @@ from grove_operator.cluster.store import Family
 from grove_operator.desired.blueprint import SetBlueprint, build_blueprint
 from grove_operator.errors import SpecError
 from grove_operator.observed import Child, Kind, ReplicaSummary, SetSnapshot
+from grove_operator.operator.parking import Parking
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Known:
     older_priority: int = 0
     turn: int | None = None
     """The replica whose turn in an update it is by the set's last pass."""
+    parking: Parking = field(default_factory=Parking)
     pace: SlowStart = field(default_factory=SlowStart)
     errors: tuple[tuple[str, str], ...] = ()
     done: Counter[tuple[str, Kind]] = field(default_factory=Counter)

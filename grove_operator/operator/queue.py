@@ -65,6 +65,10 @@ class WorkQueue(Generic[K]):
         self._available = asyncio.Semaphore(0)
         self._running: dict[K, float] = {}
         self._dirty: set[K] = set()
+        self._asked: set[K] = set()
+        """Keys that somebody wants to be looked at, now or later."""
+        self._pressing: set[K] = set()
+        """Those of them that run."""
         self._failures: dict[K, int] = {}
         self._retried: set[K] = set()
         self._workers = 0
@@ -73,8 +77,13 @@ class WorkQueue(Generic[K]):
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def add(self, key: K, *, delay: float = 0.0) -> None:
-        """Have `key` looked at after `delay` seconds; of several wishes the earliest wins."""
+    def add(self, key: K, *, delay: float = 0.0, again: bool = False) -> None:
+        """Have `key` looked at after `delay` seconds; of several wishes the earliest wins.
+
+        `again` is for a pass that wants to go on later with what it knows: see `is_asked`.
+        """
+        if not again:
+            self._asked.add(key)
         if delay <= 0:
             if key in self._running:
                 self._dirty.add(key)
@@ -97,6 +106,11 @@ class WorkQueue(Generic[K]):
         """
         self._dirty.discard(key)
         self._due.pop(key, None)
+        self._asked.discard(key)
+
+    def is_asked(self, key: K) -> bool:
+        """Whether the running pass over `key` has a reason besides its own wish to go on."""
+        return key in self._pressing
 
     def retry(self, key: K) -> None:
         """Look again after a failure: 0.2 s, doubled each time, up to a minute."""
@@ -207,6 +221,7 @@ class WorkQueue(Generic[K]):
         finally:
             self._finished = self._timers.time()
             self._retried.discard(key)
+            self._pressing.discard(key)
             del self._running[key]
             metrics.observe_queue_work(self._finished - started)
             if key in self._dirty:
@@ -237,6 +252,9 @@ class WorkQueue(Generic[K]):
         if keys:
             self._tenants[tenant] = keys
         self._due.pop(key, None)  # the pass that starts now decides anew when to look again
+        if key in self._asked:
+            self._asked.discard(key)
+            self._pressing.add(key)
         metrics.observe_queue_wait(self._timers.time() - self._ready_since.pop(key))
         metrics.set_queue_depth(len(self._ready_since))
         return key
@@ -259,7 +277,7 @@ class WorkQueue(Generic[K]):
             when, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == when:
                 del self._due[key]
-                self.add(key)
+                self.add(key, again=True)
         self._arm()
 
     def _compact(self) -> None:

@@ -66,7 +66,9 @@ class Reconciler:
         """Sets whose scheduler the cluster does not have."""
         self.fleet = Fleet()
         self._stale: set[Key] = set()
-        self._lane: Lane[Key] = Lane(lambda: is_strained(applier.latency), queue.add)
+        self._lane: Lane[Key] = Lane(
+            lambda: is_strained(applier.latency), lambda key: queue.add(key, again=True)
+        )
 
     async def reconcile(self, key: Key) -> None:
         """One pass over one key. Raises only on bugs; what must wait is put back on the queue."""
@@ -87,6 +89,9 @@ class Reconciler:
         known = self.attention.knowledge(key.family)
         if known.problems:
             return "rejected"
+        parked = known.parking.take(key.replica, known.blueprint, known.turn)
+        if parked is not None and not self.queue.is_asked(key):
+            return await self._conclude(key, known, parked, Report())
         plan, report = await self._carry_out(key, known, self._plan_replica)
         self.fleet.file(key, plan.tally)
         summary = plan.summary
@@ -160,7 +165,7 @@ class Reconciler:
                 tell_news(self.recorder, key.namespace, plan.news)
             self.attention.touch(key)
             plan = look(key, known)
-            if report.failures or report.stale:
+            if report.failures or report.stale or not (report.done or written.done):
                 break
         return plan, report
 
@@ -225,6 +230,8 @@ class Reconciler:
         """
         written = await self._write_statuses(key, known, plan)
         failures = report.failures or written.failures
+        if failures or report.stale:
+            known.parking.drop(key.replica)
         if failures:
             action, error = failures[0]
             metrics.count_error(str(action.kind), error.reason or "Unknown")
@@ -236,7 +243,8 @@ class Reconciler:
             return "conflict"
         self._stale.discard(key)
         if plan.recheck_after is not None:
-            self.queue.add(key, delay=max(plan.recheck_after, self.attention.pace.debounce))
+            wait = max(plan.recheck_after, self.attention.pace.debounce)
+            self.queue.add(key, delay=wait, again=True)
         return "ok"
 
     def _look_again(self, key: Key) -> None:
@@ -246,6 +254,10 @@ class Reconciler:
         else:
             self._stale.add(key)
             self.queue.add(key, delay=self.attention.pace.debounce)
+
+    def _park(self, key: Key, known: Known, plan: Plan) -> None:
+        if not key.whole:
+            known.parking.put(key.replica, plan, known.blueprint, known.turn)
 
     async def _write_statuses(self, key: Key, known: Known, plan: Plan) -> Report:
         """Write what differs once things are quiet; until then ask to be called again."""
@@ -258,9 +270,11 @@ class Reconciler:
         )
         differs = bool(plan.statuses or plan.later)
         if differs and wait > 0 and not plan.urgent:
-            self.queue.add(key, delay=wait)
+            self.queue.add(key, delay=wait, again=True)
+            self._park(key, known, plan)
             return Report()
         if differs and not self._lane.enter(key, urgent=plan.urgent):
+            self._park(key, known, plan)
             return Report()
         if not plan.urgent or key.whole:
             self.attention.touched.pop(key, None)  # what is urgent of a replica is not all of it

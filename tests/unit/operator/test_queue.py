@@ -298,3 +298,25 @@ async def test_what_is_asked_for_after_a_look_is_not_answered_by_it(bench: Bench
         await bench.end(A)
         assert bench.started == [A, A]
         await bench.end(A)
+
+
+async def test_a_pass_knows_whether_anybody_but_itself_wanted_it(bench: Bench) -> None:
+    bench.queue.add(A)
+    with bench.working():
+        await bench.turn()
+        assert bench.queue.is_asked(A)
+        bench.queue.answer(A)
+        bench.queue.add(A, delay=5, again=True)
+        await bench.end(A)
+        assert not bench.queue.is_asked(A)
+        bench.timers.advance(5)
+        await bench.turn()
+        assert not bench.queue.is_asked(A)
+        bench.queue.add(A, delay=5, again=True)
+        bench.queue.add(A, delay=9)
+        await bench.end(A)
+        bench.timers.advance(5)
+        await bench.turn()
+        assert bench.queue.is_asked(A), "the wish to go on must not hide a change"
+        await bench.end(A)
+        assert bench.started == [A, A, A]
