@@ -57,6 +57,8 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     finalizers: tuple[str, ...] = ()
     owner_uid: str = ""
     owner_name: str = ""
+    ours_alone: bool = False
+    """Whether its managedFields name us and nobody else."""
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from grove_operator.api.labels import MANAGER
 from grove_operator.cluster.troubles import (
     Statement,
     decode_containers,
@@ -30,6 +31,10 @@ class _OwnerJson(msgspec.Struct):
     controller: bool = False
 
 
+class _ManagerJson(msgspec.Struct):
+    manager: str = ""
+
+
 class _MetaJson(msgspec.Struct, rename="camel"):
     name: str = ""
     namespace: str = ""
@@ -42,6 +47,7 @@ class _MetaJson(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] | None = None
     finalizers: list[str] | None = None
     owner_references: list[_OwnerJson] | None = None
+    managed_fields: list[_ManagerJson] | None = None
 
 
 class _ConditionJson(msgspec.Struct, rename="camel"):
@@ -140,6 +146,8 @@ def _meta(json: _MetaJson) -> Meta:
         finalizers=tuple(map(intern, json.finalizers or ())),
         owner_uid=intern(owner.uid) if owner else "",
         owner_name=intern(owner.name) if owner else "",
+        ours_alone=bool(json.managed_fields)
+        and all(entry.manager == MANAGER for entry in json.managed_fields or ()),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import aiohttp
 
 from grove_operator import __version__
+from grove_operator.api.labels import MANAGER
 from grove_operator.cluster.config import Credentials
 from grove_operator.errors import UnavailableError
 
@@ -56,7 +57,7 @@ def open_session(credentials: Credentials) -> aiohttp.ClientSession:
         headers={
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "User-Agent": f"grove-operator/{__version__}",
+            "User-Agent": f"{MANAGER}/{__version__}",
         },
         read_bufsize=_BUFFER,
         trust_env=False,

@@ -108,6 +108,23 @@ async def test_with_no_pod_to_spare_one_at_a_time_is_all_that_can_be_done(stage:
 
 
 @pytest.mark.usefixtures("operator")
+async def test_field_managers_are_dropped_only_where_nobody_else_is_one(stage: Stage) -> None:
+    """The API server then keeps none, and each later write costs it half."""
+    await stage.create(front(replicas=2))
+    await stage.settled()
+    note = [{"op": "add", "path": "/metadata/annotations/team", "value": "harbor"}]
+    await stage.edit("PodClique", "front-0-web", note)
+    await change_image(stage, "front", "registry.example/web:2", 0)
+    await updated(stage, "front")
+    cliques = {item["metadata"]["name"]: item["metadata"] for item in stage.seen.of("PodClique")}
+    managers = {entry["manager"] for entry in cliques["front-0-web"]["managedFields"]}
+    assert labels.MANAGER in managers
+    assert len(managers) == 2
+    assert cliques["front-0-web"]["annotations"]["team"] == "harbor"
+    assert "managedFields" not in cliques["front-1-web"]
+
+
+@pytest.mark.usefixtures("operator")
 async def test_a_group_replica_is_replaced_as_a_whole(stage: Stage) -> None:
     """The leaders' template does not change, and yet they go with their workers."""
     await stage.create(fleet())

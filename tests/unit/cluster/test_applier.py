@@ -214,6 +214,41 @@ async def test_a_patch_of_an_older_version_conflicts(bench: Bench) -> None:
     assert bench.cluster.get(Kind.SERVICE, "tide-0")["spec"] == {}
 
 
+@pytest.mark.parametrize(
+    ("kind", "managers", "dropped"),
+    [
+        (Kind.CLIQUE, ["grove-operator", "grove-operator"], True),
+        (Kind.CLIQUE, ["grove-operator", "kubectl"], False),
+        (Kind.CLIQUE, [], False),
+        (Kind.SERVICE, ["grove-operator"], False),
+    ],
+)
+async def test_who_wrote_which_field_is_dropped_where_it_was_us_alone(
+    bench: Bench, kind: Kind, managers: list[str], dropped: bool
+) -> None:
+    entries = [{"manager": name, "fieldsV1": {"f:spec": {}}} for name in managers]
+    metadata = {"name": "tide-0", "namespace": "harbor", "labels": LABELS, "managedFields": entries}
+    before = bench.cluster.insert(kind, {"metadata": metadata, "spec": {}})["metadata"]
+    patch = Patch(Rank.REMOVE, kind, "tide-0", before["uid"], {"spec": {"a": 2}}, "spec.a")
+    report = await bench.apply(patch)
+    assert report.done == {("Patch", kind): 1}
+    after = bench.cluster.get(kind, "tide-0")["metadata"]["managedFields"]
+    assert after == ([{}] if dropped else entries)
+
+
+async def test_a_manager_that_comes_in_between_is_not_dropped(bench: Bench) -> None:
+    entries = [{"manager": "grove-operator"}]
+    metadata = {"name": "tide-0", "namespace": "harbor", "labels": LABELS, "managedFields": entries}
+    uid = bench.cluster.insert(Kind.CLIQUE, {"metadata": metadata, "spec": {}})["metadata"]["uid"]
+    more = {"metadata": {"managedFields": [*entries, {"manager": "kubectl"}]}}
+    store, bench.cluster.store = bench.cluster.store, None
+    bench.cluster.change(Kind.CLIQUE, "tide-0", more)
+    bench.cluster.store = store
+    report = await bench.apply(Patch(Rank.REMOVE, Kind.CLIQUE, "tide-0", uid, {"spec": {}}, "spec"))
+    assert report.stale
+    assert len(bench.cluster.get(Kind.CLIQUE, "tide-0")["metadata"]["managedFields"]) == 2
+
+
 async def test_a_patch_that_had_no_effect_is_not_repeated(bench: Bench) -> None:
     """Something rewrites what we write: sending it for ever would help nobody."""
     uid = bench.service(bench.set_uid, **LABELS)
