@@ -8,10 +8,9 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import kopf
 
@@ -33,8 +32,6 @@ from grove_operator.webhook.rotation import make_certificates
 from grove_operator.webhook.server import Server
 
 _LOG = logging.getLogger(__name__)
-_SWITCH: Final = 0.0005
-"""Seconds until a busy thread lets the other one go on: a review passes between them four times."""
 
 
 def main(config: Path | None, kubeconfig: str | None, env: Mapping[str, str] = os.environ) -> int:
@@ -46,7 +43,6 @@ class WebhookProcess:
     """All parts of one process."""
 
     def __init__(self, api: Api, settings: Settings, options: ClientOptions) -> None:
-        sys.setswitchinterval(_SWITCH)
         # Kopf logs each refusal in full, and a refusal may quote what the user wrote.
         logging.getLogger("kopf.objects").setLevel(logging.CRITICAL)
         self.settings = settings
