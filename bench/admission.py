@@ -3,7 +3,8 @@
 Reviews of a set of 20 cliques go to the webhook process over HTTPS, as the API server sends them,
 and whole dry-run creations go to the API server. `same pods` differ in name only, as when a user
 applies a set again; with `new pods` every clique's pod is one that the process has never seen, so
-each costs a dry run at the API server, which the API server's own load then decides.
+each costs a dry run at the API server, which the API server's own load then decides. The first row
+is a request that asks for nothing: what the machine and HTTPS take of all others.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ USERS = 2
 PAUSE = 0.05
 """Each user waits for the answer, and then this many seconds: a busy cluster, not a stress test."""
 NAMESPACE = "bench-admission"
+_DEFAULT = "/webhooks/default-podcliqueset"
 SETS = "/apis/grove.io/v1alpha1/namespaces/{}/podcliquesets"
 
 Body = dict[str, Any]
@@ -134,8 +137,17 @@ class Ground:
     webhook: aiohttp.ClientSession
     wire: Wire
 
+    async def nothing(self, number: int) -> None:
+        """A review of that size which is refused before anybody reads it."""
+        body = json.dumps(review(a_set(number, new_pods=False))).encode()
+        headers = {"Content-Type": "text/plain"}
+        async with self.webhook.post(_DEFAULT, data=body, headers=headers) as answer:
+            await answer.read()
+        if answer.status != HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+            raise RuntimeError(f"expected a refusal, got {answer.status}")
+
     async def default(self, number: int) -> None:
-        await self._ask("/webhooks/default-podcliqueset", a_set(number, new_pods=False))
+        await self._ask(_DEFAULT, a_set(number, new_pods=False))
 
     async def validate_same(self, number: int) -> None:
         await self._ask("/webhooks/validate-podcliqueset", a_set(number, new_pods=False))
@@ -202,6 +214,7 @@ async def run(cluster: LocalCluster, seconds: float, say: Callable[[str], None])
         ground = Ground(session, wire)
         for when, busy in (("at rest", False), (f"while {PODS} pods come up", True)):
             for what, send in (
+                ("nothing, refused unread", ground.nothing),
                 ("default, 20 cliques", ground.default),
                 ("validate, same pods", ground.validate_same),
                 ("validate, new pods", ground.validate_new),
