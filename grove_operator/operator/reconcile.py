@@ -267,6 +267,7 @@ class Reconciler:
             settled=plan.settled or plan.prompt,
             latency=self.applier.latency,
             moving=plan.moving,
+            crowd=known.blueprint.replicas if known.blueprint is not None else 0,
         )
         differs = bool(plan.statuses or plan.later)
         if differs and wait > 0 and not plan.urgent:

@@ -7,14 +7,18 @@ AT_EASE: Final = 0.02
 """Seconds within which an API server answers that has nothing to complain of."""
 STRAIN: Final = 400.0
 """How many times longer than the time beyond that a status may wait."""
+CROWD: Final = 200
+"""Replicas of a set that make its statuses wait as long again: beside thousands that wait for their
+place, one that does so is no news, and the set's own status tells of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds. A status waits for `quiet` without changes, but not longer than `longest`.
 
-    While the API server is slow, the status of what is not yet finished may wait up to `strained`:
-    it would be out of date before it is stored, and would slow the server down further. What an
+    While the API server is slow, the status of what is not yet finished may wait up to `strained`,
+    in a large set longer: it would be out of date before it is stored, and would slow the server
+    down further. What an
     update is replacing may wait for `moving`: what the next step needs is stored at once anyway,
     and a pod that is ready by then has cost no status for the time in between.
     """
@@ -41,14 +45,22 @@ def is_strained(latency: float) -> bool:
 
 
 def status_delay(
-    changes: Changes, pace: Pace, *, settled: bool, latency: float, moving: bool = False
+    changes: Changes,
+    pace: Pace,
+    *,
+    settled: bool,
+    latency: float,
+    moving: bool = False,
+    crowd: int = 0,
 ) -> float:
     """Seconds until the status may be written; 0 or less means now.
 
     `settled` says that nothing more is expected to change, `latency` how long the API server takes
-    to answer, in seconds, and `moving` that an update is at work on it.
+    to answer, in seconds, `moving` that an update is at work on it, and `crowd` how many replicas
+    its set has.
     """
-    patience = min(pace.strained, max(pace.longest, (latency - AT_EASE) * STRAIN))
+    strained = min(pace.strained, (latency - AT_EASE) * STRAIN) * (1 + crowd / CROWD)
+    patience = max(pace.longest, strained)
     if moving:
         patience = max(patience, pace.moving)
     if patience > pace.longest and not settled:

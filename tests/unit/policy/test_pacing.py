@@ -2,7 +2,7 @@
 
 import pytest
 
-from grove_operator.policy.pacing import Changes, Pace, status_delay
+from grove_operator.policy.pacing import CROWD, Changes, Pace, status_delay
 
 PACE = Pace(quiet=0.25, longest=1.0, strained=10.0)
 QUICK, SLOW, STUCK = 0.015, 0.0325, 2.0
@@ -26,6 +26,20 @@ def test_a_status_waits(
 ) -> None:
     changes = Changes(first, last, now=100.0)
     assert status_delay(changes, PACE, settled=settled, latency=latency) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("settled", "latency", "expected"),
+    [
+        pytest.param(False, SLOW, 15.0, id="unfinished, slow server: the longer"),
+        pytest.param(False, QUICK, 0.25, id="unfinished, quick server: no longer"),
+        pytest.param(True, SLOW, 0.25, id="finished: no longer"),
+    ],
+)
+def test_a_status_of_one_replica_among_many(settled: bool, latency: float, expected: float) -> None:
+    changes = Changes(100.0, 100.0, now=100.0)
+    delay = status_delay(changes, PACE, settled=settled, latency=latency, crowd=2 * CROWD)
+    assert delay == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
