@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grove_operator.api.rights import CERTIFICATE
 from tests.integration.sets import Body, plain
 from tests.support.controlplane import ApiError, Kube, path_of
-from tests.support.privileges import webhook_kubeconfig
+from tests.support.privileges import NAMESPACE, webhook_kubeconfig
 from tests.support.webhook import WebhookProcess, register
 from tools.localcluster import LocalCluster
 
@@ -36,12 +37,18 @@ def own_webhook(
 
 @pytest.fixture
 def alone(ground: LocalCluster, admission: WebhookProcess) -> Iterator[None]:
-    """No other process, because one with another Secret would put its own authority back."""
+    """No other process and no certificate, neither before the test nor left by it."""
     assert admission.stop() == 0, admission.tail()
+    _forget_certificate(ground)
     yield
+    _forget_certificate(ground)
     admission.start()
     admission.wait_ready()
     register(ground, admission)
+
+
+def _forget_certificate(ground: LocalCluster) -> None:
+    ground.kubectl("delete", "secret", CERTIFICATE, "--namespace", NAMESPACE, "--ignore-not-found")
 
 
 class Applies:
@@ -143,17 +150,13 @@ async def test_an_orderly_end_lets_reviews_finish(
 async def test_rotation_fails_no_review(
     kube: Kube, namespace: str, ground: LocalCluster, alone: None, tmp_path: Path
 ) -> None:
-    """Leaves that live for seconds and authorities that live four times as long.
-
-    As administrator: the webhook's account may read no Secret of another name.
-    """
+    """Leaves that live for seconds and authorities that live four times as long."""
     del alone
     short = {
         "GROVE_SERVER__WEBHOOKS__LEAF_LIFETIME": "4s",
         "GROVE_SERVER__WEBHOOKS__CA_LIFETIME": "16s",
-        "GROVE_SERVER__WEBHOOKS__SECRET_NAME": "rotation-test",
     }
-    with WebhookProcess(ground.kubeconfig, tmp_path, **short) as process:
+    with WebhookProcess(webhook_kubeconfig(ground), tmp_path, **short) as process:
         await asyncio.to_thread(register, ground, process)
         applies = Applies(kube, namespace)
         try:
