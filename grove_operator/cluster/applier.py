@@ -88,6 +88,11 @@ class Report:
     failures: list[tuple[Action | StatusPatch, ClusterError]] = field(default_factory=list)
     stale: bool = False
 
+    def take_over(self, other: "Report") -> None:
+        """Let what went wrong with another batch count as well."""
+        self.failures += other.failures
+        self.stale |= other.stale
+
     @property
     def pods_removed(self) -> bool:
         """Whether pods went, and all that were to go; whatever became of what came after that."""
@@ -286,7 +291,7 @@ class Applier:
     async def _status(self, namespace: str, patch: StatusPatch, report: Report) -> None:
         body = patch.body
         if patch.version is not None:
-            body = body | {"metadata": {"resourceVersion": str(patch.version)}}
+            body = _with_metadata(body, resourceVersion=str(patch.version))
         try:
             answer = await self._api.merge_patch(
                 RESOURCES[patch.kind], namespace, patch.name, _encode(body), "status"

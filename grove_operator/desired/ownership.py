@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from grove_operator.desired.notes import read_note
+
 
 @dataclass(frozen=True, slots=True)
 class LastApplied:
@@ -33,12 +35,7 @@ def remember(replicas: int, labels: Mapping[str, str], annotations: Mapping[str,
 
 def recall(text: str | None) -> LastApplied:
     """Read the annotation; one that a user has broken counts as absent."""
-    if not text:
-        return LastApplied()
-    try:
-        return msgspec.json.decode(text, type=LastApplied)
-    except msgspec.MsgspecError:
-        return LastApplied()
+    return read_note(text, LastApplied)
 
 
 def next_replicas(live: int, wanted: int, last: LastApplied) -> int:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from grove_operator.desired.notes import read_note
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateOrder:
@@ -20,14 +22,6 @@ class UpdateOrder:
         return msgspec.json.encode(self).decode()
 
 
-NO_ORDER = UpdateOrder()
-
-
 def read_order(text: str | None) -> UpdateOrder:
     """What the annotation says; nothing if it is missing, or if somebody broke it."""
-    if not text:
-        return NO_ORDER
-    try:
-        return msgspec.json.decode(text, type=UpdateOrder)
-    except msgspec.DecodeError:
-        return NO_ORDER
+    return read_note(text, UpdateOrder)

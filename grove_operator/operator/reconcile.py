@@ -159,8 +159,7 @@ class Reconciler:
             )
             known.done.update(report.done)
             known.note_refusal(key.replica, refusal(report))
-            report.failures += written.failures
-            report.stale |= written.stale
+            report.take_over(written)
             if report.pods_removed:
                 tell_news(self.recorder, key.namespace, plan.news)
             self.attention.touch(key)
@@ -290,9 +289,7 @@ class Reconciler:
                 key.namespace, plan.statuses, hurry=plan.urgent
             )
             if plan.later and not plan.urgent:
-                named = await self.applier.apply(key.namespace, plan.later, known.pace)
-                written.failures += named.failures
-                written.stale |= named.stale
+                written.take_over(await self.applier.apply(key.namespace, plan.later, known.pace))
         finally:
             self._lane.leave()
         if plan.urgent:

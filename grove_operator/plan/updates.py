@@ -90,6 +90,13 @@ class _Steps:
             if slot is not None and is_outdated(slot, clique):
                 yield name
 
+    def _standalone(self) -> Iterator[tuple[CliqueSlot, Clique]]:
+        """The PodCliques outside scaling groups that are there and are to stay."""
+        for name in self.counts:
+            slot = self.context.slots.cliques[name]
+            if slot.group is None:
+                yield slot, self.context.cliques[name]
+
     def leave_to_others(self) -> Movement:
         """OnDelete: whoever deletes a pod gets a new one; an update ends as it begins."""
         if not self.seen.set_status.get("updateProgress"):
@@ -148,18 +155,15 @@ class _Steps:
             return False
         return any(
             carried(stored_order(clique), clique, self._active(clique))
-            for name, clique in context.cliques.items()
-            if name in context.slots.cliques and context.slots.cliques[name].group is None
+            for _, clique in self._standalone()
         ) or any(self._has_replica_in_hand(slot) for slot in context.slots.groups)
 
     def has_begun(self) -> bool:
         """Also true of some updates that are over; whoever asks knows of those."""
         context, target = self.context, self.context.blueprint.generation_hash
         return any(
-            slot.group is None
-            and name in context.cliques
-            and stored_order(context.cliques[name]).template == slot.blueprint.pod_hash
-            for name, slot in context.slots.cliques.items()
+            stored_order(clique).template == slot.blueprint.pod_hash
+            for slot, clique in self._standalone()
         ) or any(
             (group.status.get("updateProgress") or {}).get(_GENERATION) == target
             for group in context.groups.values()
@@ -182,9 +186,7 @@ class _Steps:
     def move(self) -> Movement:
         context = self.context
         cliques = {
-            name: self._roll_clique(context.slots.cliques[name], context.cliques[name])
-            for name in self.counts
-            if context.slots.cliques[name].group is None
+            slot.name: self._roll_clique(slot, clique) for slot, clique in self._standalone()
         }
         groups = {
             slot.name: self._roll_group(slot, context.groups[slot.name])

@@ -41,9 +41,6 @@ class Bridge(Protocol):
     def call(self, callback: Callable[..., None], *words: str) -> None:
         """Call there, without waiting."""
 
-    async def over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Await something there."""
-
 
 Register = Callable[[kopf.OperatorRegistry, frozenset[Resource], Bridge], None]
 """Adds handlers for those of the kinds that the cluster serves."""
@@ -214,7 +211,7 @@ class _Incarnation:
         """Give Kopf a session made of our credentials. It asks again after each 401."""
         credentials = self._shell.credentials
         if self._session is not None:  # Kopf has closed it
-            await self.over_there(credentials.reload)
+            await self._over_there(credentials.reload)
         endpoint = credentials.endpoint()
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(self._before_request)
@@ -236,7 +233,7 @@ class _Incarnation:
         del context
         if "watch" in params.url.query:
             await self._pace.wait(params.url.path)
-        header = await self.over_there(self._shell.credentials.header)
+        header = await self._over_there(self._shell.credentials.header)
         if session.closed:  # meanwhile; said as aiohttp says it, so that Kopf takes the new one
             raise RuntimeError("Session is closed")
         if header:
@@ -246,13 +243,8 @@ class _Incarnation:
         if self._session is not None:
             await self._session.close()
 
-    async def over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Run something of the other loop there: credentials belong to it.
-
-        Admission handlers are in it already.
-        """
-        if asyncio.get_running_loop() is self._outside:
-            return await work()
+    async def _over_there(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Run something of the other loop there: credentials belong to it."""
 
         async def run() -> _Result:
             return await work()

@@ -43,19 +43,20 @@ def admission_handlers(gate: Gate, protection: Protection | None) -> Register:
     def register(
         registry: kopf.OperatorRegistry, served: frozenset[Resource], bridge: Bridge
     ) -> None:
+        del bridge  # our server awaits Kopf's function in the process's own loop
         if POD_CLIQUE_SETS in served:
-            _register_sets(registry, gate, bridge)
+            _register_sets(registry, gate)
         if TOPOLOGY_BINDINGS in served:
-            _register_topologies(registry, gate, bridge)
+            _register_topologies(registry, gate)
         if protection is not None:
             for kind in AUTHORIZE.kinds:
                 if kind in served or kind not in GROVE_KINDS:
-                    _register_protection(registry, protection, bridge, kind)
+                    _register_protection(registry, protection, kind)
 
     return register
 
 
-def _register_sets(registry: kopf.OperatorRegistry, gate: Gate, bridge: Bridge) -> None:
+def _register_sets(registry: kopf.OperatorRegistry, gate: Gate) -> None:
     @kopf.on.mutate(*selector(POD_CLIQUE_SETS), id=DEFAULT_SET.handler, registry=registry)
     async def default(body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
         before = dict(body)
@@ -67,17 +68,17 @@ def _register_sets(registry: kopf.OperatorRegistry, gate: Gate, bridge: Bridge) 
     async def validate(body: kopf.Body, warnings: list[str], **rest: Any) -> None:
         old = rest["old"]
         before = None if old is None else dict(old)
-        await _review(lambda: gate.review_set(dict(body), before), bridge, warnings)
+        await _review(gate.review_set(dict(body), before), warnings)
 
 
-def _register_topologies(registry: kopf.OperatorRegistry, gate: Gate, bridge: Bridge) -> None:
+def _register_topologies(registry: kopf.OperatorRegistry, gate: Gate) -> None:
     @kopf.on.validate(*selector(TOPOLOGY_BINDINGS), id=VALIDATE_TOPOLOGY.handler, registry=registry)
     async def validate(body: kopf.Body, warnings: list[str], **_: Any) -> None:
-        await _review(lambda: gate.review_topology(dict(body)), bridge, warnings)
+        await _review(gate.review_topology(dict(body)), warnings)
 
 
 def _register_protection(
-    registry: kopf.OperatorRegistry, protection: Protection, bridge: Bridge, kind: Resource
+    registry: kopf.OperatorRegistry, protection: Protection, kind: Resource
 ) -> None:
     @kopf.on.validate(*selector(kind), id=AUTHORIZE.handler, registry=registry)
     async def authorize(
@@ -86,18 +87,16 @@ def _register_protection(
         decisive = dict(body if rest["old"] is None else rest["old"])
         user = userinfo.get("username", "")
         attempt = attempt_of(rest["operation"], user, kind.group, kind.plural, decisive)
-        decision = await bridge.over_there(lambda: protection.review(attempt))
+        decision = await protection.review(attempt)
         warnings.extend(decision.warnings)
         if not decision.allowed:
             raise kopf.AdmissionError(decision.message, code=decision.code)
 
 
-async def _review(
-    judge: Callable[[], Awaitable[Verdict]], bridge: Bridge, warnings: list[str]
-) -> None:
+async def _review(judging: Awaitable[Verdict], warnings: list[str]) -> None:
     """Pass warnings on, refuse what has errors."""
     try:
-        judged = await bridge.over_there(judge)
+        judged = await judging
     except SpecError as error:
         raise kopf.AdmissionError(in_brackets(error.problems), code=_FORBIDDEN) from error
     warnings.extend(judged.warnings)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grove_operator.desired.updateorder import NO_ORDER, UpdateOrder, read_order
+from grove_operator.desired.updateorder import UpdateOrder, read_order
 
 
 def test_it_is_read_as_it_was_written() -> None:
@@ -12,4 +12,4 @@ def test_it_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("text", [None, "", "a,b", "[]", '{"pods": "a"}', '{"pods": [1]}'])
 def test_what_somebody_broke_is_no_order(text: str | None) -> None:
-    assert read_order(text) == NO_ORDER
+    assert read_order(text) == UpdateOrder()
