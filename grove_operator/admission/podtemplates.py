@@ -5,11 +5,11 @@ Refuses to ask the server: the edge creates `Trial.pod` as a dry run. The server
 only what it calls invalid is an error, for a quota or a policy may be another tomorrow.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 from typing_extensions import override
 
 from grove_operator.admission.fields import Fault, FieldError, Verdict, verdict
@@ -74,7 +74,7 @@ class QuotedError(FieldError):
 def trials(submission: Submission) -> list[Trial]:
     """What is worth trying: on update only pods that changed, and equal ones once."""
     pcs, old = submission.new, submission.old
-    groups: dict[str, list[int]] = {}
+    groups: dict[bytes, list[int]] = {}
     for index, clique in enumerate(pcs.spec.template.cliques):
         before = old.spec.template.clique(clique.name) if old is not None else None
         own = fingerprint(clique)
@@ -86,10 +86,10 @@ def trials(submission: Submission) -> list[Trial]:
     ]
 
 
-def fingerprint(clique: CliqueTemplate) -> str:
+def fingerprint(clique: CliqueTemplate) -> bytes:
     """Equal for cliques whose pods differ in nothing that the API server looks at."""
     content = [clique.spec.pod_spec, clique.labels, _annotations(clique)]
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return msgspec.json.encode(content, order="deterministic")
 
 
 def representative_pod(pcs: PodCliqueSet, index: int, policy: Policy) -> dict[str, Any]:

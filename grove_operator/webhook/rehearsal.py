@@ -37,10 +37,15 @@ class Rehearsal:
 
     async def try_pods(self, submission: Submission) -> Verdict:
         """Errors for what the server calls invalid, warnings for what it refuses today."""
-        namespace = submission.new.metadata.namespace or "default"
         deadline = asyncio.get_running_loop().time() + _PATIENCE
+        namespace = _namespace(submission)
+        keyed = [(_key(namespace, trial.pod), trial) for trial in trials(submission)]
         judged = await asyncio.gather(
-            *(self._try(submission, trial, namespace, deadline) for trial in trials(submission))
+            *(
+                self._try(submission, trial, key, deadline)
+                for key, trial in keyed
+                if not self._is_known(key)
+            )
         )
         return verdict(
             (error for one in judged for error in one.errors),
@@ -48,14 +53,11 @@ class Rehearsal:
         )
 
     async def _try(
-        self, submission: Submission, trial: Trial, namespace: str, deadline: float
+        self, submission: Submission, trial: Trial, key: bytes, deadline: float
     ) -> Verdict:
-        key = _key(namespace, trial.pod)
-        if self._is_known(key):
-            return Verdict()
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                answer = await self._ask(namespace, trial.pod)
+                answer = await self._ask(_namespace(submission), trial.pod)
         except TimeoutError:
             answer = Answer(0, f"the API server took longer than {_PATIENCE:.0f} s")
         if answer.accepted:
@@ -87,6 +89,10 @@ class Rehearsal:
         self._taken.move_to_end(key)
         if len(self._taken) > _REMEMBERED:
             self._taken.popitem(last=False)
+
+
+def _namespace(submission: Submission) -> str:
+    return submission.new.metadata.namespace or "default"
 
 
 def _key(namespace: str, pod: dict[str, Any]) -> bytes:

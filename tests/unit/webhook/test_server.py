@@ -1,5 +1,6 @@
 """The HTTPS edge, with a stand-in for Kopf that answers as the test says."""
 
+import copy
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,6 +110,19 @@ async def test_uids_are_kept_from_kopf_which_would_remember_them() -> None:
     assert seen[0]["uid"] == "u1"
 
 
+async def test_kopf_copies_no_object_in_depth() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def look(request: dict[str, Any], *, webhook: str | None = None) -> dict[str, Any]:
+        del webhook
+        seen.append(request["request"]["object"])
+        return await allow(request)
+
+    async with serving(look) as (session, _):
+        await ask(session, review(object={"metadata": {"name": "a"}, "spec": {"replicas": 1}}))
+    assert copy.deepcopy(seen[0])["spec"] is seen[0]["spec"]
+
+
 async def test_a_bug_is_a_refusal_without_details(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(fail) as (session, _):
         status, answer = await ask(session, review())
@@ -196,6 +210,11 @@ def test_a_good_review_is_read() -> None:
     assert parse_review(GOOD)["request"]["uid"] == "u1"
 
 
+def test_a_pair_of_surrogates_is_one_character() -> None:
+    body = GOOD.replace(b'"u1"', b'"u\\ud83d\\ude00"')
+    assert parse_review(body)["request"]["uid"] == "u\N{GRINNING FACE}"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -210,6 +229,9 @@ def test_a_good_review_is_read() -> None:
         b"[" * 100_000,
         b'{"a":' * 200 + b"1" + b"}" * 200,
         b'{"kind":' + b"9" * 5000 + b"}",
+        GOOD.replace(b'"u1"', b'"u1", "object": {"image": "half a pair \\ud800 alone"}'),
+        GOOD.replace(b'"u1"', b'"u1", "object": {"replicas": NaN}'),
+        GOOD.replace(b'"u1"', b'"u1", "object": {"replicas": 1e400}'),
         GOOD.replace(b"AdmissionReview", b"Review"),
         GOOD.replace(b"admission.k8s.io/v1", b"admission.k8s.io/v1beta1"),
         json.dumps(review(uid="")).encode(),
