@@ -55,9 +55,9 @@ async def _live(life: Life, happening: list[Event]) -> None:
             await life.step()
     await life.rest()
     check_rest(life.world)
-    assert life.hashes()[False] == 0, life.story()
+    assert life.hashes()[False] == 0, life.judge.story()
     nodes = {pod["spec"].get("nodeName") for pod in life.cluster.objects[Kind.POD].values()}
-    assert not nodes & (life.cluster.silent | {None}), life.story()
+    assert not nodes & (life.cluster.silent | {None}), life.judge.story()
     status = life.world.record.status
     assert status["updatedReplicas"] == status["availableReplicas"] == status["replicas"]
     progress = status.get("updateProgress")
@@ -65,4 +65,4 @@ async def _live(life: Life, happening: list[Event]) -> None:
     for kind in (Kind.CLIQUE, Kind.SCALING_GROUP):
         for body in life.cluster.objects[kind].values():
             ended = body["status"].get("updateProgress", {"updateEndedAt": ""})
-            assert "updateEndedAt" in ended, f"{body['metadata']['name']}\n{life.story()}"
+            assert "updateEndedAt" in ended, f"{body['metadata']['name']}\n{life.judge.story()}"
