@@ -38,8 +38,7 @@ class Rehearsal:
     async def try_pods(self, submission: Submission) -> Verdict:
         """Errors for what the server calls invalid, warnings for what it refuses today."""
         deadline = asyncio.get_running_loop().time() + _PATIENCE
-        namespace = _namespace(submission)
-        keyed = [(_key(namespace, trial.pod), trial) for trial in trials(submission)]
+        keyed = [(_key(trial.pod), trial) for trial in trials(submission)]
         judged = await asyncio.gather(
             *(
                 self._try(submission, trial, key, deadline)
@@ -57,19 +56,19 @@ class Rehearsal:
     ) -> Verdict:
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                answer = await self._ask(_namespace(submission), trial.pod)
+                answer = await self._ask(trial.pod)
         except TimeoutError:
             answer = Answer(0, f"the API server took longer than {_PATIENCE:.0f} s")
         if answer.accepted:
             self._remember(key)
         return judge(submission.new, trial, answer)
 
-    async def _ask(self, namespace: str, pod: dict[str, Any]) -> Answer:
+    async def _ask(self, pod: dict[str, Any]) -> Answer:
         try:
             await self._api.request(
                 "create",
                 PODS,
-                namespace=namespace,
+                namespace=_namespace(pod),
                 body=msgspec.json.encode(pod),
                 query={"dryRun": "All"},
                 tries=1,
@@ -91,15 +90,15 @@ class Rehearsal:
             self._taken.popitem(last=False)
 
 
-def _namespace(submission: Submission) -> str:
-    return submission.new.metadata.namespace or "default"
+def _namespace(pod: dict[str, Any]) -> str:
+    return pod["metadata"]["namespace"] or "default"
 
 
-def _key(namespace: str, pod: dict[str, Any]) -> bytes:
+def _key(pod: dict[str, Any]) -> bytes:
     """Equal for pods between which the server cannot tell: their names play no part."""
     given = {key: value for key, value in pod["spec"].items() if key not in _NAMES}
     marks = pod["metadata"].get("annotations") or {}
-    content = msgspec.json.encode([namespace, given, marks], order="deterministic")
+    content = msgspec.json.encode([_namespace(pod), given, marks], order="deterministic")
     return hashlib.sha256(content).digest()
 
 

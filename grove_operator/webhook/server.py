@@ -25,6 +25,8 @@ _LARGEST: Final = 16 * 2**20
 may grow a little in its JSON."""
 _DEEPEST: Final = 128
 """Levels of nesting. The API server's own objects stay far below; parsers overflow far above."""
+_NESTING: Final = frozenset({dict, list})
+"""The types that a parser of JSON makes of what holds more, exactly."""
 _PATIENCE: Final = 9.0
 """Seconds for one review; the registered time-out is 10."""
 _OUR_FAULT: Final = 500
@@ -240,10 +242,6 @@ def _depth_exceeds(value: Any, limit: int) -> bool:
         if not level:
             return False
     return True
-
-
-_NESTING: Final = frozenset({dict, list})
-"""The types that a parser of JSON makes, exactly."""
 
 
 def _object_problem(request: Mapping[str, Any]) -> str | None:
