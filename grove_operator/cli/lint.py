@@ -68,9 +68,10 @@ class Report:
     @property
     def summary(self) -> str:
         errors, warnings = self.count(Level.ERROR), self.count(Level.WARNING)
+        unread = f", {len(self.unreadable)} could not be read" if self.unreadable else ""
         return (
             f"{many(errors, 'error')} and {many(warnings, 'warning')} in "
-            f"{many(self.judged, 'object')}, {self.passed_over} of other kinds passed over"
+            f"{many(self.judged, 'object')}, {self.passed_over} of other kinds passed over{unread}"
         )
 
 

@@ -187,14 +187,22 @@ _FLOAT: Final = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
 _TRUE: Final = r"y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON"
 _FALSE: Final = r"n|N|no|No|NO|false|False|FALSE|off|Off|OFF"
 _TAG: Final = "tag:yaml.org,2002:"
-for _name, _pattern, _first in (
-    ("bool", f"{_TRUE}|{_FALSE}", "yYnNtTfFoO"),
-    ("int", _INT, "-+0123456789"),
-    ("float", _FLOAT, "-+0123456789."),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("merge", "<<", "<"),
-):
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern})\\Z"), list(_first))
+
+
+def read_plain_words_as_kubernetes(loader_or_dumper: Any) -> None:
+    """Teach a PyYAML class what an unquoted word is; a dumper quotes texts that look like it."""
+    for name, pattern, first in (
+        ("bool", f"{_TRUE}|{_FALSE}", "yYnNtTfFoO"),
+        ("int", _INT, "-+0123456789"),
+        ("float", _FLOAT, "-+0123456789."),
+        ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+        ("merge", "<<", "<"),
+    ):
+        plain = re.compile(f"(?:{pattern})\\Z")
+        loader_or_dumper.add_implicit_resolver(_TAG + name, plain, list(first))
+
+
+read_plain_words_as_kubernetes(_Loader)
 
 
 class _ShapeError(Exception):

@@ -22,7 +22,7 @@ from grove_operator.api.podcliqueset import PodCliqueSet
 from grove_operator.api.topology import ClusterTopologyBinding
 from grove_operator.cli.findings import Level, many, print_findings
 from grove_operator.cli.lint import ANY_CLUSTER, Report, lint
-from grove_operator.cli.manifests import shown_name
+from grove_operator.cli.manifests import read_plain_words_as_kubernetes, shown_name
 from grove_operator.cli.outputs import LintOutput, PlanOutput
 from grove_operator.desired.blueprint import build_blueprint
 from grove_operator.desired.packing import TopologyOffer
@@ -136,6 +136,9 @@ class _PlainDumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         del data
         return True
+
+
+read_plain_words_as_kubernetes(_PlainDumper)
 
 
 def _tree(pcs: PodCliqueSet, bodies: list[Body]) -> Tree:

@@ -327,6 +327,12 @@ def test_text_is_for_people() -> None:
     assert "not checked without a cluster: whether the API server takes the pods" in result.stderr
 
 
+def test_what_could_not_be_read_is_counted() -> None:
+    result = command("-", stdin="{")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(", 0 of other kinds passed over, 1 could not be read\n")
+
+
 def test_json_is_for_programs() -> None:
     assert json.loads(command("-", "-o", "json", stdin=WRONG).stdout) == [
         {

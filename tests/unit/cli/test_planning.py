@@ -1,7 +1,7 @@
 """`grove-operator plan`: what is read, what is printed, and how it ends."""
 
 import json
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from grove_operator.__main__ import app
 from grove_operator.api import labels
+from grove_operator.cli.manifests import Manifest, read_manifests
 from grove_operator.cli.outputs import PlanOutput
 from grove_operator.cli.planning import MOST_PODS, print_plan
 from tests.integration.crd_cases import (
@@ -59,6 +60,17 @@ def test_yaml_and_json_hold_the_same_objects() -> None:
     from_yaml = list(yaml.safe_load_all(printed(PlanOutput.YAML)))
     assert from_yaml == json.loads(printed(PlanOutput.JSON))["items"]
     assert len(of_kind(from_yaml, "Pod")) == 11
+
+
+@pytest.mark.parametrize("text", ["y", "No", "on", "1e3", "0o17", "1_000", ".5", "~", "<<", "1:30"])
+def test_no_text_becomes_something_else_in_yaml(text: str) -> None:
+    """kubectl takes more plain words for numbers and truth values than PyYAML does."""
+    body = json.dumps(edited(a_set(), container(args=[text])))
+    written = command("-", "-o", "yaml", stdin=body).stdout
+    read = read_manifests(["-"], BytesIO(written.encode()))
+    pods = of_kind([item.body for item in read if isinstance(item, Manifest)], "Pod")
+    assert pods
+    assert pods[0]["spec"]["containers"][0]["args"] == [text]
 
 
 def test_the_tree_tells_counts_and_who_waits() -> None:
