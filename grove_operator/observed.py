@@ -2,7 +2,7 @@
 
 Types only, no fetching. `cluster/` decodes API objects into these records and takes snapshots;
 planning reads them. A record holds what some rule needs and nothing else, for there may be ten
-thousand pods.
+thousand pods; and Python's collector passes them by, for none leads back to itself.
 """
 
 from collections.abc import Collection, Container, Mapping, MutableMapping
@@ -42,7 +42,7 @@ class Kind(StrEnum):
     """Not part of any set: only events speak of it in this way."""
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
+class Meta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Metadata of any object. `version` is the resource version as a number, to compare by age."""
 
     namespace: str
@@ -61,7 +61,7 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its managedFields name us and nobody else."""
 
 
-class Pod(msgspec.Struct, frozen=True, kw_only=True):
+class Pod(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One pod. `gates` are its scheduling gates, `verdict` why the scheduler cannot place it."""
 
     meta: Meta
@@ -101,7 +101,7 @@ class Taint(NamedTuple):
     effect: str
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One node, so far as it counts: two records are equal if nothing that matters changed.
 
     `allocatable` is in whole units, CPUs in thousandths. `taints` are those that keep pods away.
@@ -117,7 +117,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """When its kubelet was last known to be there, if it is not now."""
 
 
-class Clique(msgspec.Struct, frozen=True, kw_only=True):
+class Clique(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     meta: Meta
     replicas: int
     spec: dict[str, Any]
@@ -125,7 +125,7 @@ class Clique(msgspec.Struct, frozen=True, kw_only=True):
     status: dict[str, Any] = {}
 
 
-class ScalingGroup(msgspec.Struct, frozen=True, kw_only=True):
+class ScalingGroup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     meta: Meta
     replicas: int
     min_available: int
@@ -133,7 +133,7 @@ class ScalingGroup(msgspec.Struct, frozen=True, kw_only=True):
     status: dict[str, Any] = {}
 
 
-class Child(msgspec.Struct, frozen=True, kw_only=True):
+class Child(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Any other object. `body` is all of it but apiVersion, kind, metadata and status."""
 
     meta: Meta

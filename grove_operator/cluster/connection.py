@@ -242,8 +242,11 @@ class Api:
         *,
         namespace: str | None = None,
         inactivity: float = 90.0,
+        rest: Callable[[], float] = lambda: 0.0,
     ) -> AsyncGenerator[Lines]:
         """Watch: yield the lines that arrived together; return when the server ends the stream.
+
+        After each arrival `rest` is asked for how many seconds the next ones may pile up.
 
         Silence for `inactivity` seconds and a lost connection raise UnavailableError. Not tried
         again here, and not counted as a request in flight.
@@ -254,7 +257,7 @@ class Api:
             async with await self._open(call, timeout) as response:
                 if response.status != 200:
                     raise failure(call.what, response.status, await response.read())
-                async for lines in split_lines(response.content):
+                async for lines in split_lines(response, rest):
                     yield lines
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise lost(call.what, error) from error

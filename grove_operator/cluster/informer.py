@@ -73,6 +73,7 @@ class InformerOptions(TypedDict, total=False):
     relist: float
     optional: bool
     pace: Pace
+    rest: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class _Options:
     relist: float = 600.0
     optional: bool = False
     pace: Pace = Pace()
+    rest: Callable[[], float] = lambda: 0.0
+    """Seconds for which events may pile up after some have been read."""
 
 
 class _Meta(msgspec.Struct):
@@ -201,6 +204,7 @@ class Informer(Generic[R]):
             query,
             namespace=self._options.namespace,
             inactivity=self._options.inactivity,
+            rest=self._options.rest,
         )
         try:
             # The server ends the stream; the time-out is for a proxy in between that does not.

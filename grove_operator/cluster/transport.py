@@ -79,10 +79,15 @@ def back_off(attempt: int, retry_after: float | None) -> float:
     return jitter if retry_after is None else retry_after + jitter / 4
 
 
-async def split_lines(content: aiohttp.StreamReader) -> AsyncIterator[list[bytes]]:
-    """Cut a stream into lines of any length, one await per arrival instead of one per line."""
+async def split_lines(
+    response: aiohttp.ClientResponse, rest: Callable[[], float]
+) -> AsyncIterator[list[bytes]]:
+    """Cut a stream into lines of any length, one await per arrival instead of one per line.
+
+    After each arrival it is left unread for as many seconds as `rest` says.
+    """
     parts: list[bytes] = []
-    async for chunk in content.iter_any():
+    async for chunk in response.content.iter_any():
         lines = chunk.split(b"\n")
         parts.append(lines[0])
         if len(lines) == 1:
@@ -90,3 +95,18 @@ async def split_lines(content: aiohttp.StreamReader) -> AsyncIterator[list[bytes
         lines[0] = b"".join(parts)
         parts = [lines.pop()]
         yield lines
+        if (seconds := rest()) > 0:
+            await _leave_unread(response, seconds)
+
+
+async def _leave_unread(response: aiohttp.ClientResponse, seconds: float) -> None:
+    """Let what arrives pile up outside of the process, where it costs nothing yet."""
+    transport = response.connection.transport if response.connection else None
+    if transport is None:
+        return  # it has ended; what is left of it has been read
+    transport.pause_reading()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        if not transport.is_closing():
+            transport.resume_reading()

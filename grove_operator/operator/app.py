@@ -143,6 +143,7 @@ class Operator:
             page_size=cache.page_size,
             inactivity=cache.inactivity_timeout,
             relist=cache.relist_interval,
+            rest=self.reconciler.attention.rest,
         )
 
     def _lease(self, options: ClientOptions) -> LeaseOptions:

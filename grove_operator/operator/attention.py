@@ -20,7 +20,7 @@ from grove_operator.observed import Kind, Node, Pod, Record, ReplicaSummary
 from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.plan.motion import is_updating
-from grove_operator.policy.pacing import Changes, Pace, is_strained
+from grove_operator.policy.pacing import Changes, Pace, is_strained, rest
 from grove_operator.policy.reasons import Rank
 from grove_operator.policy.turns import current
 
@@ -95,8 +95,7 @@ class Attention:
         not wait for each other. Statuses wait longer anyway while the API server is slow. An
         update's next step waits for nothing but a pod that becomes ready.
         """
-        slow = is_strained(self._latency())
-        patience = self.pace.longest if slow else self.pace.quiet
+        patience = self._patience_with_statuses()
         if kind in _GROUPS and old is not None and new is not None:
             return patience
         if isinstance(old, Pod) and new is None and old.meta.deleting:
@@ -111,6 +110,13 @@ class Attention:
             if old.scheduled == new.scheduled or not waiting:
                 return patience
         return self.pace.debounce
+
+    def rest(self) -> float:
+        """Seconds for which what happens may go unseen; none while an update waits for it."""
+        seconds = rest(self._latency(), time.monotonic())
+        if seconds and any(known.turn is not None for known in self.known.values()):
+            return 0.0
+        return seconds
 
     def has_turn(self, family: Family, replica: int) -> bool:
         """Whether it is this replica that an update is at."""
@@ -221,7 +227,10 @@ class Attention:
     def touch_set(self, key: Key, *, at_once: bool) -> None:
         whole = Key(key.namespace, key.name, WHOLE_SET)
         self.touch(whole)
-        self.queue.add(whole, delay=0.0 if at_once else self.pace.quiet)
+        self.queue.add(whole, delay=0.0 if at_once else self._patience_with_statuses())
+
+    def _patience_with_statuses(self) -> float:
+        return self.pace.longest if is_strained(self._latency()) else self.pace.quiet
 
     def may_hand_on(
         self, key: Key, before: ReplicaSummary | None, after: ReplicaSummary | None

@@ -21,6 +21,9 @@ K = TypeVar("K", bound=Hashable)
 _LOG = logging.getLogger(__name__)
 _BACK_OFF_START: Final = 0.2
 _BACK_OFF_CAP: Final = 60.0
+_TOGETHER: Final = 0.01
+"""Seconds by which a key may come early, so that one timer serves all that are due at about that
+time."""
 _SLACK: Final = 64
 """Outdated timer entries that are tolerated before the heap is rebuilt."""
 
@@ -272,8 +275,8 @@ class WorkQueue(Generic[K]):
 
     def _fire(self) -> None:
         self._alarm = None
-        now = self._timers.time()
-        while self._heap and self._heap[0][0] <= now:
+        soon = self._timers.time() + _TOGETHER
+        while self._heap and self._heap[0][0] <= soon:
             when, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == when:
                 del self._due[key]

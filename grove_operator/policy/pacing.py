@@ -11,6 +11,10 @@ CROWD: Final = 200
 """Replicas of a set that make its statuses wait as long again: beside thousands that wait for their
 place, one that does so is no news, and the set's own status tells of all."""
 
+REST: Final = 0.25
+"""Seconds for which news may pile up while the API server has more to do than it can. Read together
+they cost half of what they cost one by one, and most of what they change is told later anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -42,6 +46,14 @@ class Changes:
 def is_strained(latency: float) -> bool:
     """Whether an API server that takes so many seconds to answer has more to do than it can."""
     return latency > AT_EASE
+
+
+def rest(latency: float, now: float) -> float:
+    """Seconds until news are to be read again; 0 while the API server is at ease.
+
+    All readers get the same moments, so that what happened at once is found together.
+    """
+    return REST - now % REST if is_strained(latency) else 0.0
 
 
 def status_delay(

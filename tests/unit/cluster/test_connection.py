@@ -220,6 +220,31 @@ async def test_a_stream_yields_whole_lines(fake: FakeApi, tmp_path: Path) -> Non
     assert [line for batch in batches for line in batch] == [b"a", b"bb", b"ccc"]
 
 
+async def test_what_arrives_while_a_stream_rests_is_read_together(
+    fake: FakeApi, tmp_path: Path
+) -> None:
+    first_is_read = asyncio.Event()
+
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"a\n")
+        await first_is_read.wait()
+        for line in (b"b\n", b"c\n", b"d\n"):
+            await response.write(line)
+            await asyncio.sleep(0.01)
+        return response
+
+    fake.watches.append(trickle)
+    rests = iter([1.0])
+    batches = []
+    async with connect(fake, tmp_path) as api:
+        async for batch in api.stream(PODS, {"watch": "true"}, rest=lambda: next(rests, 0.0)):
+            batches.append(batch)
+            first_is_read.set()
+    assert batches == [[b"a"], [b"b", b"c", b"d"]]
+
+
 async def test_requests_are_counted(fake: FakeApi, tmp_path: Path) -> None:
     fake.faults.append(status(404, "NotFound"))
     async with connect(fake, tmp_path) as api:

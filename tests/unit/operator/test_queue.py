@@ -258,6 +258,14 @@ async def test_ten_thousand_timers_need_one_alarm_and_no_piling_up(bench: Bench)
     assert len(bench.queue._heap) == 1
 
 
+async def test_what_is_due_at_about_the_same_time_comes_together(bench: Bench) -> None:
+    for number in range(5):
+        bench.queue.add(("one", str(number)), delay=1 + number / 1000)
+    bench.queue.add(A, delay=1.5)
+    bench.timers.advance(1.0)
+    assert (bench.queue.depth, bench.queue.scheduled) == (5, 1)
+
+
 async def test_knows_what_hangs(bench: Bench) -> None:
     bench.queue.add(A)
     with bench.working():

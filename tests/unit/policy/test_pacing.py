@@ -2,7 +2,7 @@
 
 import pytest
 
-from grove_operator.policy.pacing import CROWD, Changes, Pace, status_delay
+from grove_operator.policy.pacing import CROWD, REST, Changes, Pace, rest, status_delay
 
 PACE = Pace(quiet=0.25, longest=1.0, strained=10.0)
 QUICK, SLOW, STUCK = 0.015, 0.0325, 2.0
@@ -26,6 +26,18 @@ def test_a_status_waits(
 ) -> None:
     changes = Changes(first, last, now=100.0)
     assert status_delay(changes, PACE, settled=settled, latency=latency) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("latency", "now", "expected"),
+    [
+        pytest.param(QUICK, 100.1, 0.0, id="at ease: none"),
+        pytest.param(SLOW, 100.0, REST, id="slow: a while"),
+        pytest.param(SLOW, 100.1, REST - 0.1, id="until the moment that all have"),
+    ],
+)
+def test_news_rest(latency: float, now: float, expected: float) -> None:
+    assert rest(latency, now) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
