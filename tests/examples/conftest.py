@@ -26,5 +26,6 @@ def operator(
     install_crds(control_plane.local)
     control_plane.local.create_nodes(GPU_NODES, NodeShape(racks=2, prefix="gpu"))
     kubeconfig = operator_kubeconfig(control_plane.local)
-    with OperatorProcess(kubeconfig, tmp_path_factory.mktemp("operator")):
+    settings = {"GROVE_TOPOLOGY_AWARE_SCHEDULING__ENABLED": "true"}
+    with OperatorProcess(kubeconfig, tmp_path_factory.mktemp("operator"), **settings):
         yield control_plane.kubeconfig

@@ -12,9 +12,10 @@ from grove_operator.api.parsing import parse_podcliqueset
 from grove_operator.desired.blueprint import build_blueprint
 from grove_operator.plan.rehearse import rehearse
 from grove_operator.scheduling.native import Capabilities
-from tests.examples.catalogue import EXAMPLES, Example, examples, shell_commands
+from tests.examples.catalogue import EXAMPLES, ROOT, Example, examples, shell_commands
 from tests.examples.kubectl import run_kubectl
 from tests.support.controlplane import Kube, path_of
+from tools.localcluster.nodes import RACK_LABEL
 
 every_example = pytest.mark.parametrize(
     "example", [pytest.param(example, id=example.folder.name) for example in examples()]
@@ -103,11 +104,37 @@ async def test_commands_of_its_page_run(
     assert commands[0].startswith("kubectl apply -f examples/")
     for command in commands:
         await run_kubectl(command, operator, namespace)
-        if "apply" in command:
+        if "podcliqueset.yaml" in command:
             await kube.wait_for(pods, lambda seen: len(seen) == expected, 60)
         elif "scale" in command:
             await gangs_settle(kube, namespace)
     await kube.wait_gone(pods, 60)
+
+
+async def test_each_copy_has_a_rack_of_its_own(operator: Path, kube: Kube, namespace: str) -> None:
+    example = Example(EXAMPLES / "06-topology")
+    binding = (example.folder / "topology.yaml").relative_to(ROOT)
+    await run_kubectl(f"kubectl apply -f {binding}", operator, namespace)
+    try:
+        await kube.create_all(example.text, namespace)
+        pods = path_of("v1", "pods", namespace)
+        seen = await kube.wait_for(pods, lambda seen: all_ready(seen, 12), 60)
+        racks = {
+            node["metadata"]["name"]: node["metadata"]["labels"].get(RACK_LABEL)
+            for node in (await kube.get(path_of("v1", "nodes")))["items"]
+        }
+        used = {
+            (index, racks[pod["spec"]["nodeName"]])
+            for pod in seen
+            for index in [pod["metadata"]["labels"][labels.REPLICA_INDEX]]
+        }
+        hosts = {pod["spec"]["nodeName"] for pod in seen if "-prefill-" in pod["metadata"]["name"]}
+        await kube.delete(path_of("grove.io/v1alpha1", "podcliquesets", namespace, example.name))
+        await kube.wait_gone(pods, 60)
+    finally:
+        await run_kubectl(f"kubectl delete -f {binding}", operator, namespace)
+    assert used in ({("0", "rack-0"), ("1", "rack-1")}, {("0", "rack-1"), ("1", "rack-0")})
+    assert len(hosts) == 2
 
 
 async def gangs_settle(kube: Kube, namespace: str) -> None:

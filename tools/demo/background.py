@@ -70,6 +70,7 @@ def start(role: Role, kubeconfig: Path, **environment: str) -> Background:
         "GROVE_SERVER__HEALTH_PROBES__PORT": str(probes),
         "GROVE_SERVER__METRICS__BIND_ADDRESS": "127.0.0.1",
         "GROVE_SERVER__METRICS__PORT": str(metrics),
+        "GROVE_TOPOLOGY_AWARE_SCHEDULING__ENABLED": "true",
         **environment,
     }
     LOCAL.mkdir(exist_ok=True)
