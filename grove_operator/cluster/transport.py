@@ -102,8 +102,8 @@ async def split_lines(
 async def _leave_unread(response: aiohttp.ClientResponse, seconds: float) -> None:
     """Let what arrives pile up outside of the process, where it costs nothing yet."""
     transport = response.connection.transport if response.connection else None
-    if transport is None:
-        return  # it has ended; what is left of it has been read
+    if transport is None or transport.is_closing():
+        return  # what is left of it has arrived
     transport.pause_reading()
     try:
         await asyncio.sleep(seconds)

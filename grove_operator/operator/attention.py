@@ -93,9 +93,15 @@ class Attention:
         What a scheduler says of a group changes statuses only; so does the end of a pod whose
         deletion was seen, and a living pod that became ready, or placed in a set whose gangs do
         not wait for each other. Statuses wait longer anyway while the API server is slow. An
-        update's next step waits for nothing but a pod that becomes ready.
+        update's next step waits for nothing but a pod that becomes ready, and the children of a
+        set that ends for nobody.
         """
         patience = self._patience_with_statuses()
+        known = self.known.get(place.family)
+        if known is not None and known.ends and place.replica != WHOLE_SET:
+            # Kubernetes removes the rest; all that is left to do is to let go.
+            held = new is not None and new.meta.deleting and new.meta.finalizers
+            return self.pace.debounce if held else patience
         if kind in _GROUPS and old is not None and new is not None:
             return patience
         if isinstance(old, Pod) and new is None and old.meta.deleting:
@@ -103,7 +109,6 @@ class Attention:
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
             if new.ready and not old.ready and self.has_turn(place.family, place.replica):
                 return 0.0
-            known = self.known.get(place.family)
             waiting = known is None or known.blueprint is None or known.blueprint.groups
             if known and known.blueprint and new.scheduled and not old.scheduled:
                 self.active[known.blueprint.scheduler] = self._now()

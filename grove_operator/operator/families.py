@@ -79,6 +79,11 @@ class Known:
         self.identity = identity  # last: a spec that we fail to read was not read
         return True
 
+    @property
+    def ends(self) -> bool:
+        """Whether the set is gone or going."""
+        return self.blueprint.deleting if self.blueprint else not self.problems
+
     def has_counted(self, replicas: Callable[[Family], list[int]], family: Family) -> bool:
         """Whether every replica has had a pass; asked for all of them only until it is so."""
         if not self.counted:

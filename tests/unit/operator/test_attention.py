@@ -2,11 +2,13 @@
 
 import pytest
 
-from grove_operator.cluster.store import WHOLE_SET, Family, Store
+from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
+from grove_operator.observed import Child, Kind
 from grove_operator.operator.attention import Attention, Key
 from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.policy.pacing import REST, Pace
+from tests.support.builders import a_child
 from tests.unit.operator.test_queue import FakeTimers
 
 AT_EASE, SLOW = 0.01, 0.05
@@ -59,3 +61,31 @@ async def test_a_set_is_looked_at_after_its_replicas(
         assert watch.queue.depth == 0
         watch.timers.advance(0.05)
     assert list(watch.queue._ready_since) == [whole]
+
+
+LIVING = a_child("tide-0")
+GOING = a_child("tide-0", deleting=True)
+HELD = a_child("tide-0", deleting=True, finalizers=("grove.io/podclique.grove.io",))
+
+
+@pytest.mark.parametrize(
+    ("known", "old", "new", "delay"),
+    [
+        pytest.param(Known(), LIVING, HELD, PACE.debounce, id="what we hold is let go of"),
+        pytest.param(Known(), LIVING, GOING, PACE.quiet, id="what Kubernetes removes"),
+        pytest.param(Known(), LIVING, None, PACE.quiet, id="what it has removed"),
+        pytest.param(Known(problems=["x"]), LIVING, None, PACE.debounce, id="a set that stays"),
+        pytest.param(None, LIVING, None, PACE.debounce, id="a set not yet known"),
+    ],
+)
+async def test_children_of_a_set_that_ends_may_wait(
+    known: Known | None, old: Child, new: Child | None, delay: float
+) -> None:
+    watch = Watch(AT_EASE)
+    if known is not None:
+        watch.attention.known[FAMILY] = known
+    watch.attention.changed(Place(FAMILY, 0), Kind.SERVICE, old, new)
+    watch.timers.advance(delay - 0.015)
+    assert watch.queue.depth == 0
+    watch.timers.advance(0.015)
+    assert watch.queue.depth == 1
