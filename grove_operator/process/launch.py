@@ -7,7 +7,9 @@ webhook differ only in what they then do.
 import asyncio
 import gc
 import logging
+import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +21,7 @@ from grove_operator.cluster.config import ClientOptions
 from grove_operator.cluster.connection import Api
 from grove_operator.errors import GroveError, SettingsError
 from grove_operator.process.logs import configure
+from grove_operator.process.shell import THREAD
 from grove_operator.process.supervisor import EXIT_CONFIGURATION, EXIT_INIT
 from grove_operator.settings import Settings, load_settings
 
@@ -50,7 +53,12 @@ def launch(config: Path | None, kubeconfig: str | None, env: Mapping[str, str], 
     warn_of_keys(settings)
     # Records live long and hold no cycles: look for garbage seldom.
     gc.set_threshold(50_000, 20, 50)
-    return uvloop.run(_run_or_end(settings, kubeconfig, make))
+    code = uvloop.run(_run_or_end(settings, kubeconfig, make))
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        # It hangs in a request. Python's own end, under its feet, could hang as well, or crash.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def warn_of_keys(settings: Settings) -> None:

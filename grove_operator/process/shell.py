@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -31,6 +32,7 @@ _STEADY: Final = 60.0
 """Seconds after which a run of Kopf counts as good, so that the next wait is short again."""
 _LEFTOVERS: Final = 0.1
 """Seconds after Kopf's clean-up until the tasks that it forgot are cancelled."""
+THREAD: Final = "kopf"
 _QUICK: Final = 5.0
 """A watch that is opened again sooner than this was closed at once by the server."""
 
@@ -100,12 +102,10 @@ class Shell:
                 return None
             incarnation = _Incarnation(self, self._served)
             try:
-                ended = asyncio.ensure_future(incarnation.ended)
-                await asyncio.wait([*ends, ended], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*ends, incarnation.ended], return_when=asyncio.FIRST_COMPLETED)
+                on_request = any(task.done() for task in ends)
             finally:
-                incarnation.stop()
-            on_request = any(task.done() for task in ends)
-            error = await incarnation.ended
+                error = await incarnation.stop()
         finally:
             ends[1].cancel()
         if error is not None and not is_cluster_fault(error):
@@ -128,12 +128,21 @@ class _Incarnation:
         self._stopped = threading.Event()
         self._session: aiohttp.ClientSession | None = None
         self._pace = _Pace()
-        threading.Thread(target=self._thread, name="kopf", daemon=True).start()
+        self._own = threading.Thread(target=self._thread, name=THREAD, daemon=True)
+        self._own.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> BaseException | None:
+        """Tell it to end and wait for that, even in a task that is being cancelled.
+
+        A thread that outlived the process's loop would talk to a closed one, and the end of the
+        interpreter with a thread at work is a hang or a crash.
+        """
         self._stopped.set()
         if self._inside is not None and self._stop_flag is not None and not self.ended.done():
             self._inside.call_soon_threadsafe(self._stop_flag.set)
+        await asyncio.wait([self.ended])
+        self._own.join()  # the end is the last that it tells
+        return self.ended.result()
 
     def _thread(self) -> None:
         error: BaseException | None = None
@@ -141,7 +150,7 @@ class _Incarnation:
             asyncio.run(self._operate())
         except BaseException as caught:  # noqa: BLE001 - carried over to the other thread
             error = caught
-        if not self._outside.is_closed():
+        with suppress(RuntimeError):  # nobody waited so long: the loop is closed
             self._outside.call_soon_threadsafe(self._end, error)
 
     def _end(self, error: BaseException | None) -> None:

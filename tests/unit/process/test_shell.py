@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,13 @@ from grove_operator.cluster.discovery import Served
 from grove_operator.cluster.resources import POD_CLIQUE_SETS, TOPOLOGY_BINDINGS
 from grove_operator.operator.handlers import KINDS, event_handlers
 from grove_operator.process import shell as module
-from grove_operator.process.shell import InfiniteBackoff, Shell, is_cluster_fault, kopf_settings
+from grove_operator.process.shell import (
+    THREAD,
+    InfiniteBackoff,
+    Shell,
+    is_cluster_fault,
+    kopf_settings,
+)
 from tests.unit.cluster.fake_api import (
     Answer,
     FakeApi,
@@ -148,6 +155,30 @@ async def test_calls_back_in_our_loop_and_writes_nothing(
     assert calls.topologies == ["t"]
     assert {method for method, _, _ in server.requests} == {"GET"}
     assert {headers["Authorization"] for headers in server.headers} == {"Bearer first"}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.03, 0.1])
+async def test_no_thread_outlives_a_run_that_is_cancelled(
+    server: GroveServer, tmp_path: Path, seconds: float
+) -> None:
+    """Not even one that is cancelled while Kopf starts: a process ends after that."""
+    calls = Calls()
+    async with serve(server) as host:
+        path = write_kubeconfig(tmp_path / "kubeconfig", host)
+        credentials = await Credentials.load(ClientOptions(kubeconfig=str(path)))
+        shell = Shell(credentials, KINDS, event_handlers(calls.on_set, calls.on_topology))
+        task = asyncio.create_task(shell.run(asyncio.Event()))
+        shell.serve(ALL)
+        await until(has_thread)
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert not has_thread()
+
+
+def has_thread() -> bool:
+    return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 async def test_waits_for_the_kinds_to_be_served(server: GroveServer, tmp_path: Path) -> None:
