@@ -19,9 +19,11 @@ RUN /opt/grove/bin/python -m pip install --quiet --require-hashes --only-binary 
 COPY grove_operator /build/grove_operator
 RUN packages="$(/opt/grove/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
     && cp -r /build/grove_operator "$packages/" \
-    && printf '%s\n' '#!/opt/grove/bin/python' 'from grove_operator.__main__ import main' 'main()' \
-        > /opt/grove/bin/grove-operator \
-    && chmod 0755 /opt/grove/bin/grove-operator \
+    && for script in grove-operator:grove_operator.__main__ kubectl-grove:grove_operator.cli.plugin; do \
+        printf '%s\n' '#!/opt/grove/bin/python' "from ${script#*:} import main" 'main()' \
+            > "/opt/grove/bin/${script%%:*}"; \
+    done \
+    && chmod 0755 /opt/grove/bin/grove-operator /opt/grove/bin/kubectl-grove \
     && /opt/grove/bin/python -m compileall -q --invalidation-mode unchecked-hash \
         "$packages/grove_operator" \
     && chmod -R a+rX /opt/grove

@@ -32,8 +32,8 @@ PARSERS: dict[str, Callable[[], ArgumentParser]] = {
     "bench.admission": bench_admission.parser,
 }
 CHART = ROOT / "charts" / "grove-operator"
-OF_THE_CHART = re.compile(r"kubectl (?:logs|get (?:secret|lease)) -n grove-system ")
-OF_A_SET = re.compile(r" NAMESPACE\b|\bget pcs llm\b")
+OF_THE_CHART = re.compile(r"kubectl (?:logs|exec|get (?:secret|lease)) -n grove-system ")
+OF_A_SET = re.compile(r" NAMESPACE\b|\b(?:get pcs |grove \w+ (?:pcs/)?)llm\b")
 NOT_IN_EVERY_CLUSTER = ["kubectl get certificate -n grove-system"]
 
 
@@ -109,7 +109,7 @@ def test_what_the_chart_makes_is_called_so(command: str) -> None:
     template = (CHART / "templates" / "deployment.yaml").read_text()
     containers = re.findall(r"^ {8}- name: (\S+)$", template, re.MULTILINE)
     _, verb, kind, *_ = words = _without_pipe(command).split()
-    if verb == "logs":
+    if verb in {"logs", "exec"}:
         assert "deploy/grove-operator" in words
         assert words[words.index("-c") + 1] in containers
     else:

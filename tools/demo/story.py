@@ -16,10 +16,11 @@ from rich.live import Live
 from rich.padding import Padding
 from rich.text import Text
 
+from grove_operator.cli.picture import Picture, build_tree
 from tools.demo import background
 from tools.demo.background import OPERATOR, WEBHOOK, Background
 from tools.demo.crds import install_crds
-from tools.demo.picture import Picture, build_tree, free_gpu_nodes, take_picture
+from tools.demo.picture import free_gpu_nodes, take_picture
 from tools.demo.webhooks import register_webhooks, webhook_environment
 from tools.localcluster import ClusterError, LocalCluster
 from tools.localcluster.__main__ import DEFAULT_NAME, DEFAULT_WORKDIR
@@ -148,8 +149,8 @@ class Demo:
         for command, why in (
             (f"export KUBECONFIG={_shown(KUBECONFIG)} PATH={tools}:$PATH", "once per shell"),
             ("kubectl get pcs,pcsg,pclq,pg", "everything at a glance"),
-            ("kubectl get pods -o wide", "who runs where"),
-            (f"kubectl describe pg {gang}", "why that gang waits"),
+            ("kubectl grove tree", "who runs where"),
+            (f"kubectl grove why pg/{gang}", "why that gang waits"),
             (f"kubectl scale pcsg {GROUP} --replicas=1", "take the waiting unit back"),
             (f"kubectl scale pcs {SET} --replicas=0", "free all nodes, keep the set"),
             (f"kubectl delete pcs {SET}", "remove it with all that belongs to it"),

@@ -115,11 +115,14 @@ def _kubeconfig(name: str) -> Path:
 
 
 def _link_programs() -> None:
-    """Put kubectl and kwokctl where `PATH=.local/bin:$PATH` finds them."""
+    """Put kubectl, kwokctl and our plugin where `PATH=.local/bin:$PATH` finds them."""
     _link(ensure(CONTROL_PLANE), ("kubectl", "kwokctl"))
+    plugin = Path(sys.executable).with_name("kubectl-grove")
+    if plugin.exists():
+        _link({plugin.name: plugin}, (plugin.name,))
 
 
-def _link(found: Binaries, programs: Sequence[str]) -> None:
+def _link(found: Binaries | dict[str, Path], programs: Sequence[str]) -> None:
     folder = LOCAL / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     for program in programs:

@@ -4,19 +4,24 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tools.demo.picture import CliqueLine, GangLine, Picture, PodLine, build_tree
+from grove_operator.cli.picture import CliqueLine, GangLine, Picture, PodLine, build_tree
 
 PLACED = PodLine("a-0-web-abcde", "node-0001", "rack-1", "Ready", ready=True)
 WAITING = PodLine("a-0-group-1-x-vwxyz", "", "", "Pending", ready=False)
-BASE = GangLine("a-0", True, "Running", "", (CliqueLine("a-0-web", 1, (PLACED,)),))
+BASE = GangLine("a-0", True, "Running", "", "", (CliqueLine("a-0-web", 1, (PLACED,)),))
 SCALED = GangLine(
-    "a-0-group-0", False, "Pending", "minCount (1)", (CliqueLine("a-0-group-1-x", 1, (WAITING,)),)
+    "a-0-group-0",
+    False,
+    "Pending",
+    "InsufficientCapacity",
+    "no room",
+    (CliqueLine("a-0-group-1-x", 1, (WAITING,)),),
 )
 
 
-def drawn(picture: Picture) -> str:
+def drawn(picture: Picture, *, reasons: bool = False) -> str:
     console = Console(file=io.StringIO(), width=120)
-    console.print(build_tree(picture))
+    console.print(build_tree(picture, reasons=reasons))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -31,6 +36,11 @@ def test_draws_set_gangs_cliques_and_pods() -> None:
         "    └── a-0-group-1-x  0/1",
         "        └── a-0-group-1-x-vwxyz  Pending  on no node",
     ]
+
+
+def test_a_gang_that_is_blocked_says_why_if_asked() -> None:
+    lines = drawn(Picture("a", 1, 1, (SCALED,)), reasons=True).splitlines()
+    assert lines[2] == "    ├── InsufficientCapacity: no room"
 
 
 @pytest.mark.parametrize(
