@@ -119,9 +119,14 @@ class Attention:
     def rest(self) -> float:
         """Seconds for which what happens may go unseen; none while an update waits for it."""
         seconds = rest(self._latency(), time.monotonic())
-        if seconds and any(known.turn is not None for known in self.known.values()):
-            return 0.0
-        return seconds
+        return 0.0 if seconds and any(map(self._updates, self.known)) else seconds
+
+    def _updates(self, family: Family) -> bool:
+        """Whether a set is being updated, also between two of its replicas."""
+        known, record = self.known.get(family), self.store.the_set(family)
+        if known is not None and known.turn is not None:
+            return True
+        return record is not None and is_updating(record.status.get("updateProgress"))
 
     def has_turn(self, family: Family, replica: int) -> bool:
         """Whether it is this replica that an update is at."""
@@ -232,7 +237,8 @@ class Attention:
     def touch_set(self, key: Key, *, at_once: bool) -> None:
         whole = Key(key.namespace, key.name, WHOLE_SET)
         self.touch(whole)
-        self.queue.add(whole, delay=0.0 if at_once else self._patience_with_statuses())
+        patience = self.pace.quiet if self._updates(key.family) else self._patience_with_statuses()
+        self.queue.add(whole, delay=0.0 if at_once else patience)
 
     def _patience_with_statuses(self) -> float:
         return self.pace.longest if is_strained(self._latency()) else self.pace.quiet

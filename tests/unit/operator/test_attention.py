@@ -43,17 +43,19 @@ async def test_an_update_sees_everything_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency", "at_once", "delay"),
+    ("latency", "turn", "at_once", "delay"),
     [
-        pytest.param(AT_EASE, False, PACE.quiet, id="soon"),
-        pytest.param(SLOW, False, PACE.longest, id="when its status could be written"),
-        pytest.param(SLOW, True, 0.0, id="an update's next step: now"),
+        pytest.param(AT_EASE, None, False, PACE.quiet, id="soon"),
+        pytest.param(SLOW, None, False, PACE.longest, id="when its status could be written"),
+        pytest.param(SLOW, 3, False, PACE.quiet, id="in an update: soon"),
+        pytest.param(SLOW, 3, True, 0.0, id="an update's next step: now"),
     ],
 )
 async def test_a_set_is_looked_at_after_its_replicas(
-    latency: float, *, at_once: bool, delay: float
+    latency: float, turn: int | None, *, at_once: bool, delay: float
 ) -> None:
     watch = Watch(latency)
+    watch.updates(turn)
     watch.attention.touch_set(Key(*FAMILY, 3), at_once=at_once)
     whole = Key(*FAMILY, WHOLE_SET)
     if delay:
