@@ -13,6 +13,7 @@ import typer
 from grove_operator import __version__
 from grove_operator.api.rights import CERTIFICATE, LEASE, Condition
 from grove_operator.cli.outputs import LintOutput, PlanOutput
+from grove_operator.cli.version import shows_version
 
 app = typer.Typer(
     help="Runs multi-node AI inference on Kubernetes: PodCliqueSets become gangs of pods.",
@@ -29,16 +30,13 @@ Kubeconfig = Annotated[
 ]
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"grove-operator {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     _version: Annotated[
-        bool, typer.Option("--version", "-v", callback=_show_version, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", "-v", callback=shows_version("grove-operator"), help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""

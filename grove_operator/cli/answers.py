@@ -4,7 +4,7 @@ Pure. What the operator found out stands in conditions (`docs/why.md`); this onl
 and counts pods where none of them has anything to say.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,6 +18,7 @@ from grove_operator.cli.picture import (
     conditions_of,
     is_ready,
     labels_of,
+    members,
 )
 
 
@@ -129,25 +130,20 @@ def _why(
     return {}
 
 
-def _members(gang: Body) -> Iterator[str]:
-    for group in gang["spec"].get("podgroups") or ():
-        yield group["name"]
-
-
 def _gangs_of(subject: Body, found: Found, cliques: Collection[str]) -> Iterable[Body]:
     if subject["kind"] == "PodCliqueSet":
         return found.gangs
     if subject["kind"] == "Pod":
         name = labels_of(subject).get(labels.PODGANG)
         return [gang for gang in found.gangs if gang["metadata"]["name"] == name]
-    return [gang for gang in found.gangs if not set(_members(gang)).isdisjoint(cliques)]
+    return [gang for gang in found.gangs if not set(members(gang)).isdisjoint(cliques)]
 
 
 def _cliques_of(subject: Body, found: Found) -> Iterable[str]:
     name: str = subject["metadata"]["name"]
     match subject["kind"]:
         case "PodGang":
-            return _members(subject)
+            return members(subject)
         case "PodClique":
             return [name]
         case "PodCliqueScalingGroup":

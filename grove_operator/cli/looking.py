@@ -21,25 +21,19 @@ from grove_operator.cluster.resources import (
 from grove_operator.errors import ForbiddenError
 
 RACK: Final = "topology.kubernetes.io/rack"
-KINDS: Final[dict[str, Resource]] = {
+_SHORT: Final = {
     "pcs": POD_CLIQUE_SETS,
-    "podcliqueset": POD_CLIQUE_SETS,
-    "podcliquesets": POD_CLIQUE_SETS,
     "pg": POD_GANGS,
-    "podgang": POD_GANGS,
-    "podgangs": POD_GANGS,
     "pcsg": SCALING_GROUPS,
-    "podcliquescalinggroup": SCALING_GROUPS,
-    "podcliquescalinggroups": SCALING_GROUPS,
     "pclq": POD_CLIQUES,
-    "podclique": POD_CLIQUES,
-    "podcliques": POD_CLIQUES,
-    "pod": PODS,
-    "pods": PODS,
     "po": PODS,
 }
+KINDS: Final = {
+    word: resource
+    for short, resource in _SHORT.items()
+    for word in (short, resource.kind.lower(), resource.plural)
+}
 """What users call the kinds that can be asked for, as with kubectl."""
-_IN_TURN: Final = tuple(dict.fromkeys(KINDS.values()))
 
 
 class _List(msgspec.Struct):
@@ -55,7 +49,7 @@ async def read_sets(api: Api, namespace: str | None, name: str | None = None) ->
     Raises ClusterError.
     """
     selector = f"{labels.PART_OF}={name}" if name else f"{labels.MANAGED_BY}={labels.MANAGER}"
-    chosen = _named(name) if name else {}
+    chosen = _of_name(name) if name else {}
     sets, gangs, cliques, pods = await asyncio.gather(
         _list(api, POD_CLIQUE_SETS, namespace, chosen),
         *(
@@ -82,8 +76,8 @@ async def read_subject(
 
     None if there is no such object, or it is no part of a set. Raises ClusterError.
     """
-    for candidate in [resource] if resource else _IN_TURN:
-        for body in await _list(api, candidate, namespace, _named(name)):
+    for candidate in [resource] if resource else _SHORT.values():
+        for body in await _list(api, candidate, namespace, _of_name(name)):
             own = labels_of(body).get(labels.PART_OF, "")
             owner = name if candidate is POD_CLIQUE_SETS else own
             for found in await read_sets(api, namespace, owner) if owner else ():
@@ -107,7 +101,7 @@ async def _list(
     return [item | {"kind": resource.kind} for item in items]
 
 
-def _named(name: str) -> dict[str, str]:
+def _of_name(name: str) -> dict[str, str]:
     """Objects of one name are listed, too: the operator's own account may list and not get."""
     return {"fieldSelector": f"metadata.name={name}"}
 

@@ -3,7 +3,7 @@
 Pure: `picture_of` takes objects as the API server gives them, `build_tree` only draws.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,12 @@ def labels_of(body: Body) -> dict[str, str]:
     return body["metadata"].get("labels") or {}
 
 
+def members(gang: Body) -> Iterator[str]:
+    """The names of its PodCliques."""
+    for group in gang["spec"].get("podgroups") or ():
+        yield group["name"]
+
+
 def blocked(body: Body) -> conditions.Condition:
     """The condition GangBlocked of a gang or set, if it is true, else an empty one."""
     found = conditions.find(conditions_of(body), conditions.GANG_BLOCKED)
@@ -176,7 +182,6 @@ def _gang_line(
 def _clique_lines(
     gang: Body, wanted: Mapping[str, int], pods: Mapping[str, list[PodLine]]
 ) -> Iterable[CliqueLine]:
-    for member in gang["spec"].get("podgroups") or ():
-        name = member["name"]
+    for name in members(gang):
         own = tuple(sorted(pods.get(name, ()), key=lambda pod: pod.name))
         yield CliqueLine(name, wanted.get(name, 0), own)

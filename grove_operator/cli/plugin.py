@@ -20,19 +20,20 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from grove_operator import __version__
 from grove_operator.cli.answers import TROUBLES, Answer, answer
 from grove_operator.cli.looking import KINDS, read_racks, read_sets, read_subject
-from grove_operator.cli.picture import Found, Picture, build_tree, picture_of
+from grove_operator.cli.picture import Picture, build_tree, picture_of
+from grove_operator.cli.version import shows_version
 from grove_operator.cluster.config import ClientOptions, own_namespace
 from grove_operator.cluster.connection import Api
 from grove_operator.cluster.resources import Resource
-from grove_operator.errors import ClusterError, GroveError, NotFoundError
+from grove_operator.errors import GroveError, NotFoundError
 
 T = TypeVar("T")
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks of `tree --watch`."""
 INTERRUPTED: Final = 130
+_NONE: Final = "There are no PodCliqueSets."
 
 
 class Output(StrEnum):
@@ -78,16 +79,13 @@ class Scope:
         return f"namespace {self.namespace}" if self.namespace else "any namespace"
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"kubectl-grove {__version__}")
-        raise typer.Exit
-
-
 @app.callback()
 def root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=shows_version("kubectl-grove"), help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""
@@ -132,7 +130,7 @@ def tree(
     scope = Scope.of(kubeconfig, context, namespace, everywhere=all_namespaces)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 1000)
     if not watch:
-        console.print(_draw(_ask(scope, lambda api: _sets(api, scope, name))))
+        console.print(_draw(_ask(scope, lambda api: _pictures(api, scope, name))))
         return
     try:
         _ask(scope, lambda api: _keep_drawing(api, scope, name, console))
@@ -149,7 +147,7 @@ def _ask(scope: Scope, question: Callable[[Api], Awaitable[T]]) -> T:
         return asyncio.run(ask())
     except NotFoundError as error:
         typer.echo(f"the cluster knows no such objects; is Grove installed? ({error})", err=True)
-    except (ClusterError, GroveError) as error:
+    except GroveError as error:
         typer.echo(str(error), err=True)
     raise typer.Exit(2)
 
@@ -186,42 +184,38 @@ def _print_answers(answers: list[Answer], output: Output, *, everywhere: bool) -
         typer.echo(json.dumps([asdict(item) for item in answers], indent=2))
         return
     if not answers:
-        typer.echo("There are no PodCliqueSets.")
+        typer.echo(_NONE)
     for item in answers:
         typer.echo(f"{item.namespace}: {item.sentence}" if everywhere else item.sentence)
 
 
-async def _sets(api: Api, scope: Scope, name: str | None) -> list[Found]:
+async def _pictures(api: Api, scope: Scope, name: str | None) -> list[Picture]:
     plain = None if name is None else _named(name)[1]
     found, racks = await asyncio.gather(read_sets(api, scope.namespace, plain), read_racks(api))
     if name is not None and not found:
         raise NothingFoundError(f"{name}: no PodCliqueSet of that name in {scope.words}")
-    return [replace(item, nodes=racks) for item in found]
+    return [picture_of(replace(item, nodes=racks)) for item in found]
 
 
-def _draw(found: list[Found]) -> Group:
-    if not found:
-        return Group(Text("There are no PodCliqueSets."))
-    return Group(*(build_tree(picture_of(item), reasons=True) for item in found))
+def _draw(pictures: list[Picture]) -> Group:
+    if not pictures:
+        return Group(Text(_NONE))
+    return Group(*(build_tree(picture, reasons=True) for picture in pictures))
 
 
 async def _keep_drawing(api: Api, scope: Scope, name: str | None, console: Console) -> None:
     """In place on a terminal; elsewhere, as in a pipe, once for each change."""
-    before: list[Found] | None = None
+    before: list[Picture] | None = None
     live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
     with live if console.is_terminal else nullcontext():
         while True:
-            found = await _sets(api, scope, name)
+            pictures = await _pictures(api, scope, name)
             if console.is_terminal:
-                live.update(_draw(found), refresh=True)
-            elif before is None or _pictures(found) != _pictures(before):
-                console.print(_draw(found))
-            before = found
+                live.update(_draw(pictures), refresh=True)
+            elif pictures != before:
+                console.print(_draw(pictures))
+            before = pictures
             await asyncio.sleep(LOOK_EVERY)
-
-
-def _pictures(found: list[Found]) -> list[Picture]:
-    return [picture_of(item) for item in found]
 
 
 def main() -> None:

@@ -123,9 +123,12 @@ class Attention:
 
     def _updates(self, family: Family) -> bool:
         """Whether a set is being updated, also between two of its replicas."""
-        known, record = self.known.get(family), self.store.the_set(family)
-        if known is not None and known.turn is not None:
-            return True
+        known = self.known.get(family)
+        return (known is not None and known.turn is not None) or self._has_begun(family)
+
+    def _has_begun(self, family: Family) -> bool:
+        """Whether the stored set says that an update is under way."""
+        record = self.store.the_set(family)
         return record is not None and is_updating(record.status.get("updateProgress"))
 
     def has_turn(self, family: Family, replica: int) -> bool:
@@ -247,10 +250,7 @@ class Attention:
         self, key: Key, before: ReplicaSummary | None, after: ReplicaSummary | None
     ) -> bool:
         """Whether a replica that was being updated is whole again: another one waits for that."""
-        record = self.store.the_set(key.family)
-        if record is None or not is_updating(record.status.get("updateProgress")):
-            return False
-        return _is_whole(after) and not _is_whole(before)
+        return self._has_begun(key.family) and _is_whole(after) and not _is_whole(before)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a set that is gone."""

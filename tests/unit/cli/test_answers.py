@@ -1,7 +1,5 @@
 """The one sentence that `kubectl grove why` gives."""
 
-from typing import Any
-
 import pytest
 
 from grove_operator.cli.answers import TROUBLES, State, answer
@@ -23,26 +21,23 @@ def thing(kind: str, name: str, **labels: str) -> Body:
     }
 
 
-def told(body: Body, **conditions: tuple[str, str] | bool) -> Body:
-    """Conditions with reason and message, or as False without."""
+def told(body: Body, **conditions: tuple[str, str]) -> Body:
+    """Conditions that are true, each with reason and message."""
     entries = [
-        {"type": type_, "status": "False"}
-        if value is False
-        else {"type": type_, "status": "True", "reason": value[0], "message": value[1]}
-        for type_, value in conditions.items()
-        if value is not True
+        {"type": type_, "status": "True", "reason": reason, "message": message}
+        for type_, (reason, message) in conditions.items()
     ]
     return body | {"status": body.get("status", {}) | {"conditions": entries}}
 
 
-def a_set(generation: int = 1, observed: int = 1, **conditions: Any) -> Body:
+def a_set(generation: int = 1, observed: int = 1, **conditions: tuple[str, str]) -> Body:
     body = thing("PodCliqueSet", SET)
     body["metadata"]["generation"] = generation
     body["status"] = {"observedGeneration": observed}
     return told(body, **conditions)
 
 
-def a_gang(name: str, *cliques: str, **conditions: Any) -> Body:
+def a_gang(name: str, *cliques: str, **conditions: tuple[str, str]) -> Body:
     body = thing("PodGang", name)
     body["spec"] = {"podgroups": [{"name": clique} for clique in cliques]}
     return told(body, **conditions)
