@@ -10,6 +10,7 @@ from tests.integration.sets import Body, a_clique, a_set
 from tools.localcluster import ClusterError
 
 DEPLOYMENT = "deployment/grove-operator"
+WHY = f"exec -n {NAMESPACE} {DEPLOYMENT} -c grove-operator -- kubectl-grove why -A"
 VALUES = {"image": {"repository": "localhost/grove-operator", "tag": TAG}}
 
 
@@ -25,6 +26,8 @@ def test_installed_used_without_its_leader_and_taken_away(ground: Ground, instal
     assert _replicas(ground) == 2
     _reaches_available(ground, "first")
     _starts_in_order(ground)
+    told = ground.cluster.kubectl(*WHY.split())
+    assert f"{ground.namespace}: PodCliqueSet first runs: 2 of 2 pods ready" in told
     # Through the Service and with a certificate that the API server trusts.
     wrong = a_set("wrong", [a_clique("crew", replicas=1, minimum=2)])
     with pytest.raises(ClusterError, match="minAvailable"):

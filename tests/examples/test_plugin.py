@@ -50,12 +50,15 @@ async def test_tells_why_and_draws(shell: Shell, kube: Kube) -> None:
     assert runs.code == 0
 
     group = path_of("grove.io/v1alpha1", "podcliquescalinggroups", shell.namespace, DECODE)
-    await kube.patch(group, {"spec": {"replicas": 4}})
+    await kube.patch(group, {"spec": {"replicas": 2}})
+    await shell.until("why", "PodCliqueSet disagg runs: 13 of 13 pods ready")
+    # The nodes are full now, so it is this gang that finds no room and no other.
+    await kube.patch(group, {"spec": {"replicas": 3}})
     blocked = await shell.until("why", "PodCliqueSet disagg is blocked (InsufficientCapacity)")
     assert blocked.code == 1
-    gang = await shell.type(f"why pg/{DECODE}-2")
+    gang = await shell.type(f"why pg/{DECODE}-1")
     assert gang.code == 1
-    assert gang.stdout.startswith(f"PodGang {DECODE}-2 is blocked (InsufficientCapacity): d")
+    assert gang.stdout.startswith(f"PodGang {DECODE}-1 is blocked (InsufficientCapacity): d")
     assert "nvidia.com/gpu" in gang.stdout
     assert "runs: 1 of 1 pod ready" in (await shell.type("why disagg-0-router")).stdout
     assert (await shell.type(f"why pcsg/{DECODE}")).code == 1
@@ -67,9 +70,9 @@ async def test_tells_why_and_draws(shell: Shell, kube: Kube) -> None:
 
     drawn = (await shell.type("tree disagg")).stdout.splitlines()
     assert drawn[0].startswith("disagg  PodCliqueSet, ")
-    assert any(f"{DECODE}-2  scaled gang, Pending, 0 of 4 pods ready" in line for line in drawn)
+    assert any(f"{DECODE}-1  scaled gang, Pending, 0 of 4 pods ready" in line for line in drawn)
     assert any("InsufficientCapacity: d" in line for line in drawn)
-    assert sum("  Ready  gpu-0" in line for line in drawn) >= 9
+    assert sum("  Ready  gpu-0" in line for line in drawn) == 13
 
     everywhere = (await shell.type("why --all-namespaces")).stdout
     assert f"{shell.namespace}: PodCliqueSet disagg is blocked" in everywhere
