@@ -1,7 +1,8 @@
 """Tells users what happened, as Kubernetes Events.
 
 An Event is a courtesy: it is never waited for, a lost one is lost, and the same one is not sent
-twice within ten minutes. A flood of them is cut rather than queued.
+twice within ten minutes. A flood of them is cut rather than queued: of one reason, an object has 25
+at once and then one in five minutes, the budget that Kubernetes' own components give to an object.
 """
 
 import asyncio
@@ -23,6 +24,9 @@ from grove_operator.plan.actions import Event
 _LOG = logging.getLogger(__name__)
 _SILENCE: Final = 600.0
 _BACKLOG: Final = 256
+_BURST: Final = 25
+_REFILL: Final = 300.0
+"""Seconds after which an object may have one more event of a kind."""
 _MESSAGE: Final = 1024
 _HOMELESS: Final = "default"
 """Where events of objects without a namespace stand, as of Kubernetes' own."""
@@ -36,21 +40,38 @@ class Recorder:
         self._now = now
         self._queue: asyncio.Queue[tuple[str, Event]] = asyncio.Queue(_BACKLOG)
         self._sent: dict[tuple[str, str, str], float] = {}
+        self._full: dict[tuple[str, str], float] = {}
+        """By object and reason: when its budget is whole again."""
 
     def record(self, namespace: str, event: Event) -> None:
         """`namespace` is empty for an object that is in none."""
-        key = (event.uid, event.reason, event.message)
         moment = time.monotonic()
-        if moment - self._sent.get(key, -_SILENCE) < _SILENCE:
+        if self._is_known(event, moment) or not self._may_spend(event, moment):
             return
-        if len(self._sent) > 4 * _BACKLOG:
-            recent = {k: when for k, when in self._sent.items() if moment - when < _SILENCE}
-            self._sent = recent
-        self._sent[key] = moment
         try:
             self._queue.put_nowait((namespace, event))
         except asyncio.QueueFull:
             _LOG.debug("event dropped", extra={"reason": event.reason, "object": event.name})
+
+    def _is_known(self, event: Event, moment: float) -> bool:
+        key = (event.uid, event.reason, event.message)
+        if moment - self._sent.get(key, -_SILENCE) < _SILENCE:
+            return True
+        if len(self._sent) > 4 * _BACKLOG:
+            recent = {k: when for k, when in self._sent.items() if moment - when < _SILENCE}
+            self._sent = recent
+        self._sent[key] = moment
+        return False
+
+    def _may_spend(self, event: Event, moment: float) -> bool:
+        key = (event.uid, event.reason)
+        full = max(self._full.get(key, moment), moment) + _REFILL
+        if full - moment > _BURST * _REFILL:
+            return False
+        if len(self._full) > 4 * _BACKLOG:
+            self._full = {k: when for k, when in self._full.items() if when > moment}
+        self._full[key] = full
+        return True
 
     async def run(self) -> None:
         while True:

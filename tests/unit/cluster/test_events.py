@@ -1,8 +1,13 @@
 """Events are sent once, cut when there are too many, and never get in the way."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 
 from grove_operator.cluster.events import Recorder
 from grove_operator.observed import Kind
@@ -58,8 +63,32 @@ async def test_a_flood_is_cut() -> None:
     cluster = FakeCluster()
     async with recorder(cluster) as events:
         for number in range(2000):
-            events.record("harbor", an_event(str(number)))
+            events.record("harbor", replace(an_event(), uid=str(number)))
     assert 0 < len(cluster.events) < 300
+
+
+async def test_an_object_has_a_budget_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, moment = FakeCluster(), 1000.0
+    clock = SimpleNamespace(monotonic=lambda: moment)
+    monkeypatch.setattr("grove_operator.cluster.events.time", clock)
+    async with recorder(cluster) as events:
+
+        def tell(many: int, uid: str = "uid", reason: str = "PodCreateSuccessful") -> None:
+            for number in range(many):
+                event = replace(an_event(f"{moment}: {number}"), uid=uid, reason=reason)
+                events.record("harbor", event)
+
+        tell(100)
+        tell(2, uid="another")
+        tell(2, reason="PodDeleteSuccessful")
+        moment += 600
+        tell(100)
+    told = Counter((event["involvedObject"]["uid"], event["reason"]) for event in cluster.events)
+    assert told == {
+        ("uid", "PodCreateSuccessful"): 25 + 2,
+        ("another", "PodCreateSuccessful"): 2,
+        ("uid", "PodDeleteSuccessful"): 2,
+    }
 
 
 async def test_a_refused_event_is_lost_and_the_next_one_sent() -> None:
