@@ -85,7 +85,7 @@ class Operator:
         self.settings = settings
         self.store = Store(self._changed)
         self.queue: WorkQueue[Key] = WorkQueue(
-            tenant=lambda key: key.family, stuck_after=settings.server.health_probes.stuck_after
+            stuck_after=settings.server.health_probes.stuck_after
         )
         self.recorder = Recorder(api, _now)
         pace = Pace(quiet=settings.status.quiet_period, longest=settings.status.max_delay)

@@ -1,8 +1,8 @@
-"""The work queue: keys to look at, each at most once at a time, each tenant in its turn.
+"""The work queue: keys to look at, each at most once at a time, each owner in its turn.
 
-Owns de-duplication, timers for later looks, back-off per key and fairness between tenants. Refuses
-to know what a key means or what a pass does. Filled by watches and handlers, emptied by the
-reconciler's workers. Everything happens in one event loop; nothing here is thread-safe.
+Owns de-duplication, timers for later looks and back-off per key. Refuses to know what a key means
+or what a pass does. Filled by watches and handlers, emptied by the reconciler's workers. Everything
+happens in one event loop; nothing here is thread-safe.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ import heapq
 import itertools
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from grove_operator import metrics
 from grove_operator.errors import GroveError
+from grove_operator.operator.fairness import Row, owners_of
 
 K = TypeVar("K", bound=Hashable)
 _LOG = logging.getLogger(__name__)
@@ -39,31 +39,24 @@ class Timers(Protocol):
     def call_at(self, when: float, callback: Callable[[], Any], /) -> Handle: ...
 
 
-def first_element(key: Hashable) -> Hashable:
-    """Take the tenant of a key such as `(namespace, name)`."""
-    return key[0] if isinstance(key, tuple) and key else key
-
-
 class WorkQueue(Generic[K]):
     """Keys wait for a time, are ready, or run. A key that is added while it runs, runs again."""
 
     def __init__(
         self,
         *,
-        tenant: Callable[[K], Hashable] = first_element,
         timers: Timers | None = None,
         stuck_after: float = 600.0,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._timers: Timers = asyncio.get_running_loop() if timers is None else timers
-        self._tenant = tenant
         self._stuck_after = stuck_after
         self._jitter = jitter
         self._order = itertools.count()
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._alarm: tuple[float, Handle] | None = None
-        self._tenants: dict[Hashable, deque[K]] = {}
+        self._row: Row[K] = Row()
         self._ready_since: dict[K, float] = {}
         self._available = asyncio.Semaphore(0)
         self._running: dict[K, float] = {}
@@ -238,22 +231,12 @@ class WorkQueue(Generic[K]):
     def _push(self, key: K) -> None:
         self._due.pop(key, None)
         self._ready_since[key] = self._timers.time()
-        tenant = self._tenant(key)
-        keys = self._tenants.get(tenant)
-        if keys is None:
-            self._tenants[tenant] = deque((key,))
-        else:
-            keys.append(key)
+        self._row.push(key, owners_of(key))
         metrics.set_queue_depth(len(self._ready_since))
         self._available.release()
 
     def _pop(self) -> K:
-        """Take the next tenant's first key; the tenant goes to the end of the row."""
-        tenant = next(iter(self._tenants))
-        keys = self._tenants.pop(tenant)
-        key = keys.popleft()
-        if keys:
-            self._tenants[tenant] = keys
+        key = self._row.pop()
         self._due.pop(key, None)  # the pass that starts now decides anew when to look again
         if key in self._asked:
             self._asked.discard(key)

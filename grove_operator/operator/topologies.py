@@ -50,7 +50,7 @@ class TopologyKeeper:
         self._kai = any(profile.name == KAI for profile in settings.scheduler.profiles)
         self._served = asyncio.Event()
         self._errors: dict[str, str] = {}
-        self.queue: WorkQueue[str] = WorkQueue(tenant=lambda name: name)
+        self.queue: WorkQueue[str] = WorkQueue()
         self.bindings = Topologies(self._binding_changed)
         self.informer = self._informer(api, TOPOLOGY_BINDINGS, self.bindings)
         self.kai_topologies = Topologies(self._kai_changed)

@@ -220,19 +220,6 @@ async def test_a_failure_does_not_stop_other_keys(bench: Bench) -> None:
         assert bench.started == [A, B]
 
 
-async def test_tenants_take_turns(bench: Bench) -> None:
-    crowd = [("one", str(number)) for number in range(100)]
-    for key in crowd:
-        bench.queue.add(key)
-    bench.queue.add(C)
-    bench.queue.add(("two", "d"))
-    with bench.working():
-        for _ in range(5):
-            await bench.turn()
-            await bench.end(bench.started[-1])
-    assert bench.started[:5] == [crowd[0], C, crowd[1], ("two", "d"), crowd[2]]
-
-
 async def test_stop_lets_running_passes_end(bench: Bench) -> None:
     bench.queue.add(A)
     bench.queue.add(B)

@@ -49,9 +49,7 @@ class Operator:
         api = FakeConnection(cluster)
         self.cluster = cluster
         self.store = cluster.store = Store(self._changed)
-        self.queue: WorkQueue[Key] = WorkQueue(
-            tenant=lambda key: key.family, timers=FastTimers(faster), jitter=lambda: 0.0
-        )
+        self.queue: WorkQueue[Key] = WorkQueue(timers=FastTimers(faster), jitter=lambda: 0.0)
         self.recorder = Recorder(api, lambda: NOW)
         applier = Applier(api, self.store)
         self.reconciler = Reconciler(
