@@ -192,6 +192,15 @@ class Store:
             if kind is not Kind.SET
         }
 
+    def is_starting(self, family: Family, replica: int) -> bool:
+        """Whether any pod of the replica that is to stay is not ready."""
+        files = self._files.get(family, {}).get(replica, _Files())
+        return any(
+            not pod.ready and not pod.meta.deleting
+            for pods in files.pods.values()
+            for pod in pods.values()
+        )
+
     def snapshot(self, family: Family, replica: int) -> ReplicaSnapshot:
         """A picture of one replica that later changes do not touch."""
         files = self._files.get(family, {}).get(replica)

@@ -93,8 +93,8 @@ class Attention:
         What a scheduler says of a group changes statuses only; so does the end of a pod whose
         deletion was seen, and a living pod that became ready, or placed in a set whose gangs do
         not wait for each other. Statuses wait longer anyway while the API server is slow. An
-        update's next step waits for nothing but a pod that becomes ready, and the children of a
-        set that ends for nobody.
+        update's next step waits for nothing but pods that become ready, and the children of a set
+        that ends for nobody.
         """
         patience = self._patience_with_statuses()
         known = self.known.get(place.family)
@@ -108,7 +108,8 @@ class Attention:
             return patience
         if isinstance(old, Pod) and isinstance(new, Pod) and old.meta.deleting == new.meta.deleting:
             if new.ready and not old.ready and self.has_turn(place.family, place.replica):
-                return 0.0
+                # Of pods that start together the last one is worth a look; the others can wait.
+                return self.pace.debounce if self.store.is_starting(*place) else 0.0
             waiting = known is None or known.blueprint is None or known.blueprint.groups
             if known and known.blueprint and new.scheduled and not old.scheduled:
                 self.active[known.blueprint.scheduler] = self._now()

@@ -1,14 +1,15 @@
 """How long news and looks may wait while the API server is slow."""
 
 import pytest
+from msgspec.structs import replace
 
 from grove_operator.cluster.store import WHOLE_SET, Family, Place, Store
-from grove_operator.observed import Child, Kind
+from grove_operator.observed import Child, Kind, Pod
 from grove_operator.operator.attention import Attention, Key
 from grove_operator.operator.families import Known
 from grove_operator.operator.queue import WorkQueue
 from grove_operator.policy.pacing import REST, Pace
-from tests.support.builders import a_child
+from tests.support.builders import PLAIN, a_child, a_rest, the_crew
 from tests.unit.operator.test_queue import FakeTimers
 
 AT_EASE, SLOW = 0.01, 0.05
@@ -25,8 +26,13 @@ class Watch:
         store = Store(lambda *_: None)
         self.attention = Attention(store, self.queue, PACE, lambda: "", lambda: latency)
 
+    def holds(self, *pods: Pod) -> None:
+        self.attention.store.upsert(Kind.SET, a_child(FAMILY.name))
+        for pod in pods:
+            self.attention.store.upsert(Kind.POD, pod)
+
     def updates(self, turn: int | None) -> None:
-        self.attention.known[FAMILY] = Known(turn=turn)
+        self.attention.known[FAMILY] = Known(blueprint=the_crew().blueprint(), turn=turn)
 
 
 async def test_news_may_pile_up_while_the_server_is_slow() -> None:
@@ -90,4 +96,28 @@ async def test_children_of_a_set_that_ends_may_wait(
     watch.timers.advance(delay - 0.015)
     assert watch.queue.depth == 0
     watch.timers.advance(0.015)
+    assert watch.queue.depth == 1
+
+
+@pytest.mark.parametrize(
+    ("others", "turn", "delay"),
+    [
+        pytest.param({"ready": True}, 0, 0.0, id="the last one: now"),
+        pytest.param({"ready": False}, 0, PACE.debounce, id="others follow"),
+        pytest.param({"ready": True}, 1, PACE.quiet, id="no step waits for it"),
+    ],
+)
+async def test_a_pod_that_becomes_ready_in_an_update(
+    others: dict[str, bool], turn: int, delay: float
+) -> None:
+    watch = Watch(AT_EASE)
+    _, seen = a_rest(the_crew(), PLAIN)
+    first, *rest = (pod for pods in seen.pods.values() for pod in pods)
+    watch.holds(first, *(replace(pod, **others) for pod in rest))
+    watch.updates(turn)
+    watch.attention.changed(Place(FAMILY, 0), Kind.POD, replace(first, ready=False), first)
+    if delay:
+        watch.timers.advance(delay - 0.015)
+        assert watch.queue.depth == 0
+        watch.timers.advance(0.015)
     assert watch.queue.depth == 1
