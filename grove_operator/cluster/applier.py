@@ -125,14 +125,11 @@ class Applier:
                 break
         return report
 
-    async def write_statuses(
-        self, namespace: str, patches: Sequence[StatusPatch], *, hurry: bool = False
-    ) -> Report:
-        """A few at a time, unless in a `hurry`: a burst would hold up whoever waits for a step."""
+    async def write_statuses(self, namespace: str, patches: Sequence[StatusPatch]) -> Report:
+        """A few at a time: a burst would hold up whoever waits for a step."""
         report = Report()
-        width = max(1, len(patches) if hurry else _STATUSES_AT_ONCE)
-        for start in range(0, len(patches), width):
-            batch = patches[start : start + width]
+        for start in range(0, len(patches), _STATUSES_AT_ONCE):
+            batch = patches[start : start + _STATUSES_AT_ONCE]
             await asyncio.gather(*(self._status(namespace, patch, report) for patch in batch))
         return report
 

@@ -1,11 +1,11 @@
-"""The annotation that holds the order in which an update replaces the pods of a PodClique.
+"""The annotation that holds the order in which an update goes through what is one owner's.
 
-It comes with the PodClique's new template, so that no step waits for a write of its own. Compact
-JSON: `template` is the hash of the pod template that the update leads to, `since` its start, `pods`
-are names.
+On a PodClique it names pods, and comes with the new template; on a scaling group it has indices of
+replicas. So no step waits for a write of its own. Compact JSON: `template` is the hash that the
+update leads to (of the PodClique's pod template, or the set's generation hash), `since` its start.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import msgspec
 
@@ -17,9 +17,11 @@ class UpdateOrder:
     template: str = ""
     since: str = ""
     pods: tuple[str, ...] = ()
+    replicas: tuple[int, ...] = ()
 
     def as_text(self) -> str:
-        return msgspec.json.encode(self).decode()
+        said = {key: value for key, value in asdict(self).items() if value}
+        return msgspec.json.encode(said).decode()
 
 
 def read_order(text: str | None) -> UpdateOrder:

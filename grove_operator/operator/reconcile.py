@@ -6,7 +6,6 @@ missing, so lost, repeated or late events change nothing. Actions go out at once
 replica has been quiet for a moment: a burst of events becomes one write.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -141,30 +140,22 @@ class Reconciler:
     async def _carry_out(
         self, key: Key, known: Known, look: Callable[[Key, Known], Plan]
     ) -> tuple[Plan, Report]:
-        """Look and act until nothing is left to do, or something is in the way.
-
-        What an update takes next is stored beside actions; its removal comes with the next look.
-        """
+        """Look and act until nothing is left to do, or something is in the way."""
         report = Report()
         plan = look(key, known)
         for _ in range(_LOOKS):
-            beside = plan.statuses if plan.urgent and not key.whole else ()
-            if not plan.actions and not beside:
+            if not plan.actions:
                 if known.refused.pop(key.replica, None):
                     plan = look(key, known)
                 break
-            report, written = await asyncio.gather(
-                self.applier.apply(key.namespace, plan.actions, known.pace),
-                self.applier.write_statuses(key.namespace, beside, hurry=True),
-            )
+            report = await self.applier.apply(key.namespace, plan.actions, known.pace)
             known.done.update(report.done)
             known.note_refusal(key.replica, refusal(report))
-            report.take_over(written)
             if report.pods_removed:
                 tell_news(self.recorder, key.namespace, plan.news)
             self.attention.touch(key)
             plan = look(key, known)
-            if report.failures or report.stale or not (report.done or written.done):
+            if report.failures or report.stale or not report.done:
                 break
         return plan, report
 
@@ -276,8 +267,7 @@ class Reconciler:
         if differs and not self._lane.enter(key, urgent=plan.urgent):
             self._park(key, known, plan)
             return Report()
-        if not plan.urgent or key.whole:
-            self.attention.touched.pop(key, None)  # what is urgent of a replica is not all of it
+        self.attention.touched.pop(key, None)
         for event in plan.events:
             self.recorder.record(key.namespace, event)
         if key.whole:
@@ -285,10 +275,8 @@ class Reconciler:
         if not differs:
             return Report()
         try:
-            written = await self.applier.write_statuses(
-                key.namespace, plan.statuses, hurry=plan.urgent
-            )
-            if plan.later and not plan.urgent:
+            written = await self.applier.write_statuses(key.namespace, plan.statuses)
+            if plan.later:
                 written.take_over(await self.applier.apply(key.namespace, plan.later, known.pace))
         finally:
             self._lane.leave()

@@ -135,10 +135,10 @@ def _plan_group(
     body = build_group(context.blueprint, slot, context.index)
     wanted = _Wanted(
         labels=body["metadata"]["labels"],
-        annotations=group_annotations(slot),
+        annotations=group_annotations(slot) | _update_order(context, Kind.SCALING_GROUP, slot.name),
         replicas=slot.blueprint.replicas,
         finalizer=labels.GROUP_FINALIZER,
-        rank=Rank.FOUNDATION,
+        rank=Rank.REMOVE if context.movement.turn is Turn.MOVE else Rank.FOUNDATION,
         kind=Kind.SCALING_GROUP,
     )
     yield from _mend_owned(existing, spec, group_spec(slot), wanted)
@@ -163,7 +163,7 @@ def _plan_clique(
         return
     wanted = _Wanted(
         labels=clique_labels(context.blueprint, slot, context.index),
-        annotations=clique_annotations(slot) | _update_order(context, slot.name),
+        annotations=clique_annotations(slot) | _update_order(context, Kind.CLIQUE, slot.name),
         replicas=slot.blueprint.replicas,
         finalizer=labels.CLIQUE_FINALIZER,
         # An update's pods are made from the set's template, so their removal need not wait.
@@ -173,8 +173,8 @@ def _plan_clique(
     yield from _mend_owned(existing, existing.spec, clique_spec(slot), wanted)
 
 
-def _update_order(context: ReplicaContext, clique: str) -> dict[str, str]:
-    order = context.movement.orders.get(clique)
+def _update_order(context: ReplicaContext, kind: Kind, name: str) -> dict[str, str]:
+    order = context.movement.orders.get((kind, name))
     return {} if order is None else {labels.UPDATE_ORDER: order.as_text()}
 
 

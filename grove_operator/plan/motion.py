@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from grove_operator.desired.updateorder import UpdateOrder
+from grove_operator.observed import Kind
 from grove_operator.plan.actions import Action, Event
 from grove_operator.policy.turns import Turn
 
@@ -23,12 +24,10 @@ class Movement:
     cliques: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """The `updateProgress` of each PodClique that has one."""
     groups: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    orders: Mapping[str, UpdateOrder] = field(default_factory=dict)
-    """By PodClique: the order in which its pods go, where another one is stored, or none."""
+    orders: Mapping[tuple[Kind, str], UpdateOrder] = field(default_factory=dict)
+    """By kind and name: the order in which parts of it go, where another one is stored, or none."""
     complete: bool = True
     """Whether no step is left to do or to wait for."""
-    urgent: frozenset[str] = frozenset()
-    """Whose `updateProgress` must be stored before the next step."""
     waiting: str = ""
     in_hand: bool = False
     """Whether something that an update took is not ready again, whoever has the turn now."""

@@ -1,30 +1,52 @@
-"""In which order an update replaces the pods of a PodClique, as far as that is stored."""
+"""In which order an update replaces pods of a PodClique, or replicas of a group, as it is stored.
 
-from collections.abc import Mapping, Sequence
+Older operators kept it in statuses; what they have begun goes on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
 from grove_operator.api import labels
 from grove_operator.desired.updateorder import UpdateOrder, read_order
-from grove_operator.observed import Clique, Pod
+from grove_operator.observed import Clique, Pod, ScalingGroup
 from grove_operator.plan.motion import is_updating
-from grove_operator.policy.rolling import WATCHED
+from grove_operator.policy.rolling import WATCHED, GroupReplica
 
 TEMPLATE: Final = "podTemplateHash"
+GENERATION: Final = "podCliqueSetGenerationHash"
 PODS: Final = "readyPodsSelectedToUpdate"
+REPLICAS: Final = "readyReplicaIndicesSelectedToUpdate"
 
 
 def stored_order(clique: Clique) -> UpdateOrder:
-    """The order by the annotation; by the status where that is of a time without the annotation."""
     order = read_order(clique.meta.annotations.get(labels.UPDATE_ORDER))
     progress = clique.status.get("updateProgress")
     if order.pods or not is_updating(progress):
         return order
-    selected = selection(progress, PODS)
-    pods = (*(selected.get("completed") or ()), selected.get("current"))
-    template = (progress or {}).get(TEMPLATE) or ""
-    since = (progress or {}).get("updateStartedAt") or ""
-    return UpdateOrder(template, since, tuple(name for name in pods if name))
+    template, since = _target(progress, TEMPLATE)
+    return UpdateOrder(template, since, pods=_selection(progress, PODS))
+
+
+def stored_group_order(group: ScalingGroup) -> UpdateOrder:
+    order = read_order(group.meta.annotations.get(labels.UPDATE_ORDER))
+    progress = group.status.get("updateProgress")
+    if order.replicas or not is_updating(progress):
+        return order
+    template, since = _target(progress, GENERATION)
+    return UpdateOrder(template, since, replicas=_selection(progress, REPLICAS))
+
+
+def _target(progress: Mapping[str, Any] | None, key: str) -> tuple[str, str]:
+    found = progress or {}
+    return found.get(key) or "", found.get("updateStartedAt") or ""
+
+
+def _selection(progress: Mapping[str, Any] | None, selected: str) -> tuple[Any, ...]:
+    """What was taken, the last one last."""
+    found = (progress or {}).get(selected) or {}
+    taken = (*(found.get("completed") or ()), found.get("current"))
+    return tuple(item for item in taken if item is not None)
 
 
 def carried(order: UpdateOrder, clique: Clique, pods: Sequence[Pod]) -> tuple[str, ...]:
@@ -38,8 +60,12 @@ def carried(order: UpdateOrder, clique: Clique, pods: Sequence[Pod]) -> tuple[st
     return tuple(name for name in list(gone)[-WATCHED:] if name not in replaced)
 
 
-def selection(progress: Mapping[str, Any] | None, selected: str) -> Mapping[str, Any]:
-    """The pod or replica that was taken last, and those before it, while the update goes on."""
-    if progress is None or not is_updating(progress):
-        return {}
-    return progress.get(selected) or {}
+def carried_replicas(
+    order: UpdateOrder, group: ScalingGroup, replicas: Iterable[GroupReplica]
+) -> tuple[int, ...]:
+    """What an update to another template has taken of a group, if it is not available again."""
+    progress = group.status.get("updateProgress") or {}
+    if progress.get(GENERATION) == order.template and not is_updating(progress):
+        return ()
+    missing = {item.index for item in replicas if not item.available}
+    return tuple(index for index in order.replicas if index in missing)[:1]

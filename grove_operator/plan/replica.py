@@ -82,21 +82,19 @@ def plan_replica(
     actions = hold_pods(context, actions)
     statuses = _Statuses(context, seen, counts)
     patches = tuple(statuses.patches())
-    urgent = tuple(patch for patch in patches if patch.name in movement.urgent)
     summary = statuses.blocking.summarize(_summarize(context, counts, statuses))
     summary = tell_obstacle(summary, context, seen)
     summary = replace(summary, outdated=len(gangs.held), older_priority=len(gangs.older_priority))
     return Plan(
         actions=tuple(sorted(actions, key=lambda action: action.rank)),
-        statuses=urgent or patches,
+        statuses=patches,
         later=tuple(gangs.later),
-        events=() if urgent else tuple(statuses.events()),
+        events=tuple(statuses.events()),
         summary=summary,
         tally=statuses.tally(available=summary.available),
         # A blocked replica does not move: nothing is worth waiting for before it is told.
         settled=summary.blocked is not None
         or (not actions and movement.complete and _is_settled(context, counts)),
-        urgent=bool(urgent),
         moving=movement.turn is Turn.MOVE and not movement.complete,
         prompt=recovery.alarm,
         recheck_after=soonest(

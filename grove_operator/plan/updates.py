@@ -18,10 +18,18 @@ from grove_operator.plan.actions import Event
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.editions import is_outdated
 from grove_operator.plan.motion import AT_REST, Movement, is_updating, soonest
-from grove_operator.plan.order import PODS, TEMPLATE, carried, selection, stored_order
+from grove_operator.plan.order import (
+    GENERATION,
+    PODS,
+    REPLICAS,
+    TEMPLATE,
+    carried,
+    carried_replicas,
+    stored_group_order,
+    stored_order,
+)
 from grove_operator.policy.availability import CliqueCounts, Newest
 from grove_operator.policy.rolling import (
-    REMEMBERED,
     Floor,
     GroupReplica,
     GroupRoll,
@@ -33,8 +41,6 @@ from grove_operator.policy.turns import Turn, turn_of
 
 PATIENCE: Final = 60.0
 """Seconds within which a new pod may start before its update is said to wait for it."""
-_GENERATION: Final = "podCliqueSetGenerationHash"
-_REPLICAS: Final = "readyReplicaIndicesSelectedToUpdate"
 _WHY: Final = "it is from an outdated template"
 
 Counts = Mapping[str, CliqueCounts]
@@ -77,11 +83,10 @@ class _Steps:
     held: set[str] = field(default_factory=set)
     removals: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    orders: dict[str, UpdateOrder] = field(default_factory=dict)
+    orders: dict[tuple[Kind, str], UpdateOrder] = field(default_factory=dict)
     waiting: str = ""
     recheck: float | None = None
     complete: bool = True
-    urgent: set[str] = field(default_factory=set)
     news: list[Event] = field(default_factory=list)
 
     def outdated(self) -> Iterator[str]:
@@ -96,6 +101,11 @@ class _Steps:
             slot = self.context.slots.cliques[name]
             if slot.group is None:
                 yield slot, self.context.cliques[name]
+
+    def _groups(self) -> Iterator[tuple[GroupSlot, ScalingGroup]]:
+        for slot in self.context.slots.groups:
+            if slot.name in self.context.groups:
+                yield slot, self.context.groups[slot.name]
 
     def leave_to_others(self) -> Movement:
         """OnDelete: whoever deletes a pod gets a new one; an update ends as it begins."""
@@ -132,7 +142,7 @@ class _Steps:
             slot.name: self._group_progress(slot, context.groups[slot.name], GroupRoll(done=True))
             for slot in context.slots.groups
             if slot.name in context.groups
-            and is_updating(context.groups[slot.name].status.get("updateProgress"))
+            and self._is_group_to_close(context.groups[slot.name])
             and not self._is_old(slot)
         }
         turn = Turn.HOLD if held else Turn.FREE
@@ -149,6 +159,12 @@ class _Steps:
         begun = stored_order(clique).template == newest
         return begun and (progress or {}).get(TEMPLATE) != newest
 
+    def _is_group_to_close(self, group: ScalingGroup) -> bool:
+        progress = group.status.get("updateProgress")
+        newest = self.context.blueprint.generation_hash
+        begun = stored_group_order(group).template == newest
+        return is_updating(progress) or (begun and (progress or {}).get(GENERATION) != newest)
+
     def has_in_hand(self) -> bool:
         context = self.context
         if context.blueprint.on_delete:
@@ -156,32 +172,21 @@ class _Steps:
         return any(
             carried(stored_order(clique), clique, self._active(clique))
             for _, clique in self._standalone()
-        ) or any(self._has_replica_in_hand(slot) for slot in context.slots.groups)
+        ) or any(
+            carried_replicas(stored_group_order(group), group, self._replicas(slot))
+            for slot, group in self._groups()
+        )
 
     def has_begun(self) -> bool:
         """Also true of some updates that are over; whoever asks knows of those."""
-        context, target = self.context, self.context.blueprint.generation_hash
+        target = self.context.blueprint.generation_hash
         return any(
             stored_order(clique).template == slot.blueprint.pod_hash
             for slot, clique in self._standalone()
-        ) or any(
-            (group.status.get("updateProgress") or {}).get(_GENERATION) == target
-            for group in context.groups.values()
-        )
-
-    def _has_replica_in_hand(self, slot: GroupSlot) -> bool:
-        group = self.context.groups.get(slot.name)
-        if group is None:
-            return False
-        taken = selection(group.status.get("updateProgress"), _REPLICAS).get("current")
-        return any(
-            index == taken and not self._replica(index, found).available
-            for index, found in self._members(slot).items()
-        )
+        ) or any(stored_group_order(group).template == target for _, group in self._groups())
 
     def _is_old(self, group: GroupSlot) -> bool:
-        members = self._members(group)
-        return any(self._replica(index, found).old for index, found in members.items())
+        return any(item.old for item in self._replicas(group))
 
     def move(self) -> Movement:
         context = self.context
@@ -204,7 +209,6 @@ class _Steps:
             groups=groups,
             orders=self.orders,
             complete=self.complete,
-            urgent=frozenset(self.urgent),
             waiting=self.waiting,
             recheck_after=self.recheck,
             news=tuple(self.news),
@@ -222,7 +226,7 @@ class _Steps:
         begins = not same and not roll.done
         if begins or roll.order != known:
             since = stored.since if same else self.context.now
-            self.orders[slot.name] = UpdateOrder(target, since, roll.order)
+            self.orders[Kind.CLIQUE, slot.name] = UpdateOrder(target, since, pods=roll.order)
         self.removals |= {pod.meta.uid: _WHY for pod in roll.remove}
         self.taken |= {pod.meta.name for pod in roll.remove if pod.ready}
         self._note(roll, Kind.CLIQUE, slot.name)
@@ -230,10 +234,10 @@ class _Steps:
 
     def _clique_progress(self, slot: CliqueSlot, clique: Clique, roll: PodRoll) -> dict[str, Any]:
         target = {
-            _GENERATION: self.context.blueprint.generation_hash,
+            GENERATION: self.context.blueprint.generation_hash,
             TEMPLATE: slot.blueprint.pod_hash,
         }
-        order = self.orders.get(slot.name) or stored_order(clique)
+        order = self.orders.get((Kind.CLIQUE, slot.name)) or stored_order(clique)
         since = order.since if order.template == slot.blueprint.pod_hash else ""
         progress = self._progress(
             clique.status.get("updateProgress") or {}, target, done=roll.done, since=since
@@ -247,20 +251,27 @@ class _Steps:
     # --- scaling groups --------------------------------------------------------------------
 
     def _roll_group(self, slot: GroupSlot, group: ScalingGroup) -> dict[str, Any]:
-        taken = selection(group.status.get("updateProgress"), _REPLICAS).get("current")
-        members = self._members(slot)
-        replicas = [self._replica(index, found) for index, found in members.items()]
+        target, replicas = self.context.blueprint.generation_hash, self._replicas(slot)
+        stored = stored_group_order(group)
+        same = stored.template == target
+        known = stored.replicas if same else carried_replicas(stored, group, replicas)
         floor = Floor(group.replicas, slot.blueprint.min_available)
-        roll = roll_group(replicas, floor, taken)
-        for index, found in members.items():
+        roll = roll_group(replicas, floor, known)
+        if roll.order != (stored.replicas if same else ()):
+            since = stored.since if same else self.context.now
+            self.orders[Kind.SCALING_GROUP, slot.name] = UpdateOrder(
+                target, since, replicas=roll.order
+            )
+        for index, found in self._members(slot).items():
             if index in roll.move:
                 self._replace_instance(slot, index, found)
             else:
                 self.held |= {name for name in self.outdated() if name in found}
-        if not roll.done and roll.taken != taken:
-            self.urgent.add(slot.name)
         self._note(roll, Kind.SCALING_GROUP, slot.name)
         return self._group_progress(slot, group, roll)
+
+    def _replicas(self, group: GroupSlot) -> list[GroupReplica]:
+        return [self._replica(index, found) for index, found in self._members(group).items()]
 
     def _members(self, group: GroupSlot) -> dict[int, dict[str, CliqueSlot]]:
         found: dict[int, dict[str, CliqueSlot]] = {}
@@ -308,20 +319,19 @@ class _Steps:
     def _group_progress(
         self, slot: GroupSlot, group: ScalingGroup, roll: GroupRoll
     ) -> dict[str, Any]:
-        target = {_GENERATION: self.context.blueprint.generation_hash}
-        stored = group.status.get("updateProgress") or {}
-        progress = self._progress(stored, target, done=roll.done)
+        newest = self.context.blueprint.generation_hash
+        order = self.orders.get((Kind.SCALING_GROUP, slot.name)) or stored_group_order(group)
+        since = order.since if order.template == newest else ""
+        progress = self._progress(
+            group.status.get("updateProgress") or {},
+            {GENERATION: newest},
+            done=roll.done,
+            since=since,
+        )
         if roll.taken is not None and not roll.done:
-            same = all(stored.get(key) == value for key, value in target.items())
-            before = stored.get(_REPLICAS) or {}
-            # The successor of what was taken last is waited for by a new target, too.
-            completed = list(before.get("completed") or ())[0 if same else -1 :]
-            last = before.get("current")
-            if last is not None and last != roll.taken:
-                completed = [*completed, last][-REMEMBERED:]
-            progress[_REPLICAS] = {"current": roll.taken}
-            if completed:
-                progress[_REPLICAS]["completed"] = completed
+            progress[REPLICAS] = {"current": roll.taken}
+            if roll.completed:
+                progress[REPLICAS]["completed"] = list(roll.completed)
         updated = sum(
             self.counts[name].updated >= self.counts[name].total
             and not is_outdated(slot, self.context.cliques[name])

@@ -2,22 +2,23 @@
 
 What serves nobody is replaced at once. What is ready goes one at a time: the next is removed when
 the successor of the last one is ready, and only while more than the minimum is ready (or, where the
-minimum is all there is, while all of it is). In which order pods go is written down before the
-first one does, and each replica of a group before it goes, so a restart takes nothing twice.
+minimum is all there is, while all of it is). In which order they go is written down before the
+first one does, so a restart takes nothing twice.
 Readiness is what a pod says now, not how an earlier container of it ended.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from grove_operator.api import labels
 from grove_operator.observed import Pod
 
 WATCHED: Final = 2
-"""Pods taken last whose successors are waited for: the last may have ended before its turn came."""
+"""How many taken last are waited for: the very last may have ended before its turn came."""
 REMEMBERED: Final = 64
-"""Pods that an order and a status list; a clique of thousands must not carry a list of them all."""
+"""How many an order and a status list; a clique of thousands must not carry a list of them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,34 +126,63 @@ class GroupReplica:
     available: bool
     unready: Pod | None = None
 
+    @property
+    def finished(self) -> bool:
+        return self.available and not self.old
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRoll:
-    """One step for a scaling group. `move` are the replicas that follow the template now."""
+    """One step for a scaling group: `PodRoll`, by indices of replicas."""
 
+    order: tuple[int, ...] = ()
     move: frozenset[int] = frozenset()
+    """Replicas that follow the template now."""
     taken: int | None = None
+    completed: tuple[int, ...] = ()
     blocker: Pod | None = None
     short: str = ""
     done: bool = False
 
 
-def roll_group(replicas: Sequence[GroupReplica], floor: Floor, taken: int | None) -> GroupRoll:
-    """Like `roll_pods`, by whole replicas; lowest index first."""
-    idle = frozenset(item.index for item in replicas if item.old and not item.available)
-    serving = [item for item in replicas if item.old and item.available]
-    in_hand = next((item for item in replicas if item.index == taken), None)
+def roll_group(
+    replicas: Sequence[GroupReplica], floor: Floor, order: Sequence[int] = ()
+) -> GroupRoll:
+    """Like `roll_pods`, by whole replicas; lowest index first.
+
+    A replica keeps its index, so one that was taken and one that fell ill before its turn look the
+    same: both are old and not available. Nothing is taken before its predecessor in the order is
+    finished, which tells them apart.
+    """
+    by_index = {item.index: item for item in replicas}
+    known = tuple(index for index in order if index in by_index)
+    idle = {item.index for item in replicas if item.old and not item.available}
+    serving = [item.index for item in replicas if item.old and item.available]
+    ill = {
+        index
+        for before, index in pairwise(known)
+        if index in idle and not by_index[before].finished
+    }
+    kept = tuple(index for index in known if index not in ill)
+    first = next((place for place, index in enumerate(kept) if index in serving), len(kept))
+    gone, following = kept[:first], kept[first] if first < len(kept) else None
+    if serving and following is None:
+        kept = (*kept[-REMEMBERED:], *serving[:REMEMBERED])
+        following = serving[0]
+    watched = [by_index[index] for index in gone[-WATCHED:] if not by_index[index].finished]
+    blocker = next((item.unready for item in watched), None)
+    completed, taken = (gone[:-1], gone[-1]) if watched else (gone, following)
+    move = frozenset(idle)
+    roll = GroupRoll(kept, move, taken, completed[-REMEMBERED:], blocker)
+    if kept != known:
+        return replace(roll, move=move - ill)
+    if watched:
+        return roll
+    if following is None:
+        return replace(roll, done=not idle)
     available = sum(item.available for item in replicas)
-    unready = next((item.unready for item in replicas if not item.available), None)
-    short = f"{available} of {floor.wanted} replicas are available and {floor.needed} must stay so"
-    if in_hand is not None and in_hand.old:
-        if in_hand.available and not floor.allows_one_less(available):
-            return GroupRoll(idle, taken, unready, short)
-        return GroupRoll(idle | {in_hand.index}, taken)
-    if in_hand is not None and not in_hand.available:
-        return GroupRoll(idle, taken, in_hand.unready)
-    if not serving:
-        return GroupRoll(idle, taken, done=not idle)
     if floor.allows_one_less(available):
-        return GroupRoll(idle, serving[0].index)
-    return GroupRoll(idle, taken, unready, short)
+        return replace(roll, move=move | {following})
+    short = f"{available} of {floor.wanted} replicas are available and {floor.needed} must stay so"
+    unready = next((item.unready for item in replicas if not item.available), None)
+    return replace(roll, blocker=unready, short=short)

@@ -94,12 +94,10 @@ class Life:
         dies = bool(actions) and self.writes_left is not None
         if dies:
             actions = actions[: self.writes_left]
-            statuses = statuses if plan.urgent and self.chance.random() < 0.5 else ()
-            later = ()
+            statuses, later = (), ()
         elif not plan.urgent and self.hardship.withholds and self.chance.random() < 0.6:
             statuses, later = (), ()
         self.judge.check_actions(actions)
-        self.judge.check_taken(statuses)
         report = await applier.apply(namespace, actions, SlowStart())
         assert not report.failures, report.failures
         await applier.write_statuses(namespace, statuses)

@@ -8,7 +8,7 @@ from grove_operator.api.names import replica_of
 from grove_operator.api.times import seconds_between
 from grove_operator.desired.expansion import CliqueSlot, expand
 from grove_operator.observed import Kind, Pod, ReplicaSnapshot
-from grove_operator.plan.actions import Action, Delete, StatusPatch
+from grove_operator.plan.actions import Action, Delete
 from tests.properties.world import World
 
 OUTDATED = "it is from an outdated template"
@@ -126,14 +126,6 @@ class Judge:
             enough = len(ready) > needed or len(ready) >= clique.replicas
             assert enough, f"{name} below its floor\n{self.story()}"
 
-    def check_taken(self, statuses: Sequence[StatusPatch]) -> None:
-        """A group's next replica is chosen and stored first; then the last one must be back."""
-        for status in statuses:
-            progress = status.body["status"].get("updateProgress") or {}
-            group = (progress.get("readyReplicaIndicesSelectedToUpdate") or {}).get("current")
-            if status.kind is Kind.SCALING_GROUP and group is not None:
-                self._check_last_replica(status.name, group)
-
     def _replica_of(self, name: str) -> int:
         index = replica_of(self.world.builder.name, name)
         assert index is not None
@@ -170,11 +162,13 @@ class Judge:
             if not victims:
                 continue
             assert len(victims) == 1, self.story()
+            self._check_last_replica(group_name, min(victims))
             needed = min(group.min_available, group.replicas)
             enough = len(available) > needed or len(available) >= group.replicas
             assert enough, f"{group_name} below its floor\n{self.story()}"
 
     def _check_last_replica(self, name: str, taken: int) -> None:
+        """The replica that was taken last is available again, or not wanted any more."""
         seen, last = self._seen(name), self.in_hand.get(name)
         self.in_hand[name] = str(taken)
         if last is None or int(last) in (taken, *range(seen.groups[name].replicas, 99)):

@@ -1,5 +1,6 @@
 """One step of an update: which pods and which group replicas make way now."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -229,25 +230,68 @@ def replica(index: int, state: str) -> GroupReplica:
     return GroupReplica(index, state.lower() == "old", state.isupper())
 
 
-GROUPS: dict[str, tuple[list[str], int, int | None, set[int], int | None]] = {
-    "the lowest is chosen, not yet moved": (["OLD", "OLD", "OLD"], 1, None, set(), 0),
-    "what was chosen and stored moves": (["OLD", "OLD"], 1, 0, {0}, 0),
-    "what is not available moves at once": (["OLD", "old", "old"], 1, None, {1, 2}, None),
-    "the next waits for the one in hand": (["new", "OLD"], 1, 0, set(), 0),
-    "it goes on when that is available": (["NEW", "OLD", "OLD"], 1, 0, set(), 1),
-    "at the minimum for another reason nothing is taken": (["new", "NEW", "OLD"], 2, 1, set(), 1),
-    "with none to spare one goes when all are available": (["NEW", "OLD"], 2, 0, set(), 1),
-    "one that was scaled away is not waited for": (["OLD"], 1, 5, set(), 0),
-    "what was chosen waits when others fell ill since": (["OLD", "new"], 1, 0, set(), 0),
+@dataclass
+class GroupCase:
+    """By index: states of the replicas; then what is stored, and what comes of it."""
+
+    states: list[str]
+    minimum: int
+    order: list[int]
+    moves: set[int]
+    taken: int | None
+    kept: list[int]
+
+
+GROUPS = {
+    "the order is stored before anything goes": GroupCase(
+        ["OLD", "OLD", "OLD"], 1, [], set(), 0, [0, 1, 2]
+    ),
+    "the first of it goes": GroupCase(["OLD", "OLD"], 1, [0, 1], {0}, 0, [0, 1]),
+    "what is not available goes at once": GroupCase(["OLD", "old", "old"], 1, [], {1, 2}, 0, [0]),
+    "what went and has yet to be replaced is waited for": GroupCase(
+        ["old", "OLD"], 1, [0, 1], {0}, 0, [0, 1]
+    ),
+    "the next waits for the one in hand": GroupCase(["new", "OLD"], 1, [0, 1], set(), 0, [0, 1]),
+    "it goes when that is available": GroupCase(
+        ["NEW", "OLD", "OLD"], 1, [0, 1, 2], {1}, 1, [0, 1, 2]
+    ),
+    "at the minimum for another reason nothing is taken": GroupCase(
+        ["new", "NEW", "OLD"], 2, [1, 2], set(), 2, [1, 2]
+    ),
+    "with none to spare one goes when all are available": GroupCase(
+        ["NEW", "OLD"], 2, [0, 1], {1}, 1, [0, 1]
+    ),
+    "one that was scaled away is not waited for": GroupCase(["OLD"], 1, [5, 0], {0}, 0, [0]),
+    "one that has appeared comes last": GroupCase(
+        ["NEW", "NEW", "OLD"], 1, [0, 1], set(), 2, [0, 1, 2]
+    ),
+    "the next waits when others fell ill since": GroupCase(["OLD", "new"], 2, [0], set(), 0, [0]),
+    "what falls ill before its turn is struck off first": GroupCase(
+        ["new", "old", "OLD"], 1, [0, 1, 2], set(), 0, [0, 2]
+    ),
+    "and then goes at once, waited for by nobody": GroupCase(
+        ["NEW", "old", "OLD"], 1, [0, 2], {1, 2}, 2, [0, 2]
+    ),
+    "one that is ill already when the one before it serves": GroupCase(
+        ["OLD", "old"], 1, [0, 1], set(), 0, [0]
+    ),
+    "one of long ago that falls ill again holds up nobody": GroupCase(
+        ["new", "NEW", "NEW", "OLD"], 1, [0, 1, 2, 3], {3}, 3, [0, 1, 2, 3]
+    ),
+    "one of the last two does": GroupCase(["new", "NEW", "OLD"], 1, [0, 1, 2], set(), 1, [0, 1, 2]),
 }
 
 
-@pytest.mark.parametrize(
-    ("states", "minimum", "taken", "moves", "chosen"), GROUPS.values(), ids=GROUPS
-)
-def test_a_step_for_a_group(
-    states: list[str], minimum: int, taken: int | None, moves: set[int], chosen: int | None
-) -> None:
-    replicas = [replica(index, state) for index, state in enumerate(states)]
-    roll = roll_group(replicas, Floor(len(states), minimum), taken)
-    assert (set(roll.move), roll.taken) == (moves, chosen)
+@pytest.mark.parametrize("case", GROUPS.values(), ids=GROUPS)
+def test_a_step_for_a_group(case: GroupCase) -> None:
+    replicas = [replica(index, state) for index, state in enumerate(case.states)]
+    roll = roll_group(replicas, Floor(len(replicas), case.minimum), case.order)
+    assert (set(roll.move), roll.taken, list(roll.order)) == (case.moves, case.taken, case.kept)
+    assert not roll.done
+
+
+@pytest.mark.parametrize("order", [[], [0, 1]])
+def test_a_group_is_through_when_nothing_of_it_is_old_or_in_hand(order: list[int]) -> None:
+    whole = [replica(0, "NEW"), replica(1, "NEW")]
+    assert roll_group(whole, Floor(2, 1), order).done
+    assert not roll_group([replica(0, "NEW"), replica(1, "new")], Floor(2, 1), [0, 1]).done
