@@ -9,6 +9,7 @@ GroveError
 │   ├── NotFoundError      404
 │   ├── GoneError          410: the resource version is too old, list again
 │   ├── ForbiddenError     403: rights or quota
+│   │   └── NamespaceEndsError  nothing can be made there any more
 │   ├── InvalidError       400 or 422: the API server calls the object wrong
 │   └── UnavailableError   429, 5xx, time-out, connection lost
 └── LostLeadershipError    another process leads now; this one must stop at once
@@ -70,6 +71,10 @@ class GoneError(ClusterError):
 
 class ForbiddenError(ClusterError):
     pass
+
+
+class NamespaceEndsError(ForbiddenError):
+    """Nothing can be made in a namespace that is being deleted."""
 
 
 class InvalidError(ClusterError):

@@ -29,6 +29,7 @@ from grove_operator.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    NamespaceEndsError,
     NotFoundError,
 )
 from grove_operator.observed import Kind, Record
@@ -94,6 +95,11 @@ class Report:
         self.stale |= other.stale
 
     @property
+    def namespace_ends(self) -> bool:
+        """Whether something was not made because its namespace is being deleted."""
+        return any(isinstance(error, NamespaceEndsError) for _, error in self.failures)
+
+    @property
     def pods_removed(self) -> bool:
         """Whether pods went, and all that were to go; whatever became of what came after that."""
         left = (isinstance(act, Delete) and act.kind is Kind.POD for act, _ in self.failures)
@@ -101,6 +107,9 @@ class Report:
 
 
 _STATUSES_AT_ONCE: Final = 3
+_ENDING: Final = 2.0
+"""Seconds for which a namespace is taken to be on its way out, once it was; another of its name may
+come."""
 
 
 class Applier:
@@ -110,6 +119,8 @@ class Applier:
         self._clock = clock
         self._met: dict[tuple[str, Kind, str], float] = {}
         self._sent: dict[str, tuple[int, bytes]] = {}
+        self._ending: dict[str, tuple[float, str]] = {}
+        """By namespace that is being deleted: until when to believe it, and what was said."""
 
     @property
     def latency(self) -> float:
@@ -175,6 +186,7 @@ class Applier:
         if owner is None or owner.meta.deleting:
             report.stale = True
             return False
+        self._check_namespace(namespace)
         api_version = RESOURCES[action.owner.kind].api_version
         reference = owner_reference(
             api_version, str(action.owner.kind), action.owner.name, owner.meta.uid
@@ -189,11 +201,22 @@ class Applier:
                 return self._has_stayed(action, owner.meta.uid, report)
             await self._adopt(namespace, action, owner.meta.uid)
             return True
+        except NamespaceEndsError as error:
+            self._ending[namespace] = self._clock() + _ENDING, error.message
+            raise
         if action.kind not in DECODERS:
             self._met[_unseen(action, owner.meta.uid)] = -math.inf
             return True
         self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
         return True
+
+    def _check_namespace(self, namespace: str) -> None:
+        """One refusal is enough for all that a namespace holds, which may be thousands of sets."""
+        if namespace in self._ending:
+            until, message = self._ending[namespace]
+            if self._clock() < until:
+                raise NamespaceEndsError(f"create in {namespace}", 403, "Forbidden", message)
+            del self._ending[namespace]
 
     def _has_stayed(self, action: Create, owner_uid: str, report: Report) -> bool:
         """Whether an object that may not be read can be taken for one of an earlier try.

@@ -16,6 +16,7 @@ from grove_operator.errors import (
     ForbiddenError,
     GoneError,
     InvalidError,
+    NamespaceEndsError,
     NotFoundError,
     UnavailableError,
 )
@@ -25,6 +26,7 @@ _MESSAGE_LIMIT: Final = 1000
 
 
 class _Cause(msgspec.Struct):
+    reason: str = ""
     field: str = ""
     message: str = ""
 
@@ -43,6 +45,7 @@ class Status(msgspec.Struct):
     details: _Details | None = None
 
 
+_NAMESPACE_ENDS: Final = "NamespaceTerminating"
 _DECODER: Final = msgspec.json.Decoder(Status, strict=False)
 _BY_CODE: Final[Mapping[int, type[ClusterError]]] = {
     400: InvalidError,
@@ -77,9 +80,12 @@ def failure(
         return UnavailableError(what, code, reason, message, _seconds(status, retry_after))
     if code == 409 and reason == "AlreadyExists":
         return AlreadyExistsError(what, code, reason, message)
+    causes = status.details.causes if status.details else []
+    if code == 403 and any(cause.reason == _NAMESPACE_ENDS for cause in causes):
+        return NamespaceEndsError(what, code, reason, message)
     error = _BY_CODE.get(code, ClusterError)(what, code, reason, message)
-    if isinstance(error, InvalidError) and status.details:
-        error.causes = tuple((cause.field, cause.message) for cause in status.details.causes)
+    if isinstance(error, InvalidError):
+        error.causes = tuple((cause.field, cause.message) for cause in causes)
     return error
 
 

@@ -92,6 +92,8 @@ class Reconciler:
         if parked is not None and not self.queue.is_asked(key):
             return await self._conclude(key, known, parked, Report())
         plan, report = await self._carry_out(key, known, self._plan_replica)
+        if report.namespace_ends:
+            return self._leave(key)
         self.fleet.file(key, plan.tally)
         summary = plan.summary
         if report.failures:
@@ -115,6 +117,8 @@ class Reconciler:
         if known.problems:
             return await self._reject(key, record, known)
         plan, report = await self._carry_out(key, known, self._plan_set)
+        if report.namespace_ends:
+            return self._leave(key)
         errors = tuple(describe(*failure) for failure in report.failures)
         if errors != known.errors:
             known.errors = errors
@@ -212,6 +216,11 @@ class Reconciler:
         if report.failures or report.stale:
             self.queue.retry(key)
         return "rejected"
+
+    def _leave(self, key: Key) -> str:
+        """Its namespace is being deleted, so a status would tell nobody; see whether it stays."""
+        self.queue.retry(key)
+        return "ends"
 
     async def _conclude(self, key: Key, known: Known, plan: Plan, report: Report) -> str:
         """Write statuses, whatever happened; then decide whether to come back.

@@ -72,7 +72,7 @@ async def test_children_are_protected_and_the_set_is_its_owners(
 ) -> None:
     del operator
     await stage.create(tide(autoscaled=True))
-    await stage.settled(patience=120)  # each write of the operator is reviewed
+    await stage.settled()
     user = Somebody(ground, stage.namespace)
     for kind, name in (
         ("podclique", "tide-0-router"),

@@ -23,6 +23,7 @@ from grove_operator.errors import (
     ClusterError,
     ConflictError,
     ForbiddenError,
+    NamespaceEndsError,
     NotFoundError,
     UnavailableError,
 )
@@ -273,6 +274,11 @@ def _selected(kind: Kind, body: Object) -> bool:
 def forbidden(request: Request) -> ClusterError:
     what = f"{request.verb} {request.kind} {request.name}"
     return ForbiddenError(what, 403, "Forbidden", "exceeded quota: pods")
+
+
+def namespace_ends(request: Request) -> ClusterError:
+    what = f"{request.verb} {request.kind} {request.name}"
+    return NamespaceEndsError(what, 403, "Forbidden", "it is being terminated")
 
 
 def unavailable(request: Request) -> ClusterError:

@@ -16,6 +16,7 @@ from tests.support.fakecluster import (
     FakeConnection,
     conflict,
     forbidden,
+    namespace_ends,
     unavailable,
 )
 
@@ -134,6 +135,17 @@ async def test_ranks_go_in_order_and_stop_at_a_failure(bench: Bench) -> None:
     )
     assert bench.cluster.writes() == ["create Service", "create PodGang"]
     assert len(report.failures) == 1
+
+
+async def test_a_namespace_that_ends_is_asked_once_in_a_while(bench: Bench) -> None:
+    fault = bench.cluster.fail("create", "Service", namespace_ends)
+    for _ in range(3):
+        assert (await bench.apply(a_create())).namespace_ends
+    assert bench.cluster.writes() == ["create Service"]
+    fault.times = 0
+    bench.now += 2
+    assert not (await bench.apply(a_create())).namespace_ends
+    assert bench.cluster.names(Kind.SERVICE) == ["tide-0"]
 
 
 async def test_one_failure_of_a_rank_does_not_undo_the_others(bench: Bench) -> None:
