@@ -202,7 +202,7 @@ class Applier:
             await self._adopt(namespace, action, owner.meta.uid)
             return True
         except NamespaceEndsError as error:
-            self._ending[namespace] = self._clock() + _ENDING, error.message
+            self._note_ending(namespace, error.message)
             raise
         if action.kind not in DECODERS:
             self._met[_unseen(action, owner.meta.uid)] = -math.inf
@@ -210,13 +210,17 @@ class Applier:
         self._store.upsert(action.kind, DECODERS[action.kind](answer), Source.ACTION)
         return True
 
+    def _note_ending(self, namespace: str, message: str) -> None:
+        now = self._clock()
+        self._ending = {name: found for name, found in self._ending.items() if found[0] > now}
+        self._ending[namespace] = now + _ENDING, message
+
     def _check_namespace(self, namespace: str) -> None:
         """One refusal is enough for all that a namespace holds, which may be thousands of sets."""
         if namespace in self._ending:
             until, message = self._ending[namespace]
             if self._clock() < until:
                 raise NamespaceEndsError(f"create in {namespace}", 403, "Forbidden", message)
-            del self._ending[namespace]
 
     def _has_stayed(self, action: Create, owner_uid: str, report: Report) -> bool:
         """Whether an object that may not be read can be taken for one of an earlier try.

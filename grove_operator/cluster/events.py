@@ -27,6 +27,7 @@ _BACKLOG: Final = 256
 _BURST: Final = 25
 _REFILL: Final = 300.0
 """Seconds after which an object may have one more event of a kind."""
+_REMEMBERED: Final = 4 * _BACKLOG
 _MESSAGE: Final = 1024
 _HOMELESS: Final = "default"
 """Where events of objects without a namespace stand, as of Kubernetes' own."""
@@ -40,38 +41,29 @@ class Recorder:
         self._now = now
         self._queue: asyncio.Queue[tuple[str, Event]] = asyncio.Queue(_BACKLOG)
         self._sent: dict[tuple[str, str, str], float] = {}
+        """By object, reason and message: until when it need not be told again."""
         self._full: dict[tuple[str, str], float] = {}
         """By object and reason: when its budget is whole again."""
+        self._limit = 2 * _REMEMBERED
 
     def record(self, namespace: str, event: Event) -> None:
         """`namespace` is empty for an object that is in none."""
         moment = time.monotonic()
-        if self._is_known(event, moment) or not self._may_spend(event, moment):
+        told, budget = (event.uid, event.reason, event.message), (event.uid, event.reason)
+        full = max(self._full.get(budget, moment), moment) + _REFILL
+        if moment < self._sent.get(told, moment) or full - moment > _BURST * _REFILL:
             return
         try:
             self._queue.put_nowait((namespace, event))
         except asyncio.QueueFull:
             _LOG.debug("event dropped", extra={"reason": event.reason, "object": event.name})
-
-    def _is_known(self, event: Event, moment: float) -> bool:
-        key = (event.uid, event.reason, event.message)
-        if moment - self._sent.get(key, -_SILENCE) < _SILENCE:
-            return True
-        if len(self._sent) > 4 * _BACKLOG:
-            recent = {k: when for k, when in self._sent.items() if moment - when < _SILENCE}
-            self._sent = recent
-        self._sent[key] = moment
-        return False
-
-    def _may_spend(self, event: Event, moment: float) -> bool:
-        key = (event.uid, event.reason)
-        full = max(self._full.get(key, moment), moment) + _REFILL
-        if full - moment > _BURST * _REFILL:
-            return False
-        if len(self._full) > 4 * _BACKLOG:
-            self._full = {k: when for k, when in self._full.items() if when > moment}
-        self._full[key] = full
-        return True
+            return
+        self._sent[told] = moment + _SILENCE
+        self._full[budget] = full
+        if len(self._sent) + len(self._full) > self._limit:
+            self._sent = {key: until for key, until in self._sent.items() if until > moment}
+            self._full = {key: until for key, until in self._full.items() if until > moment}
+            self._limit = 2 * max(_REMEMBERED, len(self._sent) + len(self._full))
 
     async def run(self) -> None:
         while True:

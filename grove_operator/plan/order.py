@@ -29,12 +29,25 @@ def stored_order(clique: Clique) -> UpdateOrder:
 
 
 def stored_group_order(group: ScalingGroup) -> UpdateOrder:
+    """Nothing once the update is over: what happens to a replica then is nobody's step."""
     order = read_order(group.meta.annotations.get(labels.UPDATE_ORDER))
     progress = group.status.get("updateProgress")
-    if order.replicas or not is_updating(progress):
+    if not is_updating(progress):
+        return UpdateOrder() if _is_over(order, progress or {}) else order
+    if order.replicas:
         return order
     template, since = _target(progress, GENERATION)
     return UpdateOrder(template, since, replicas=_selection(progress, REPLICAS))
+
+
+def _is_over(order: UpdateOrder, ended: Mapping[str, Any]) -> bool:
+    """Whether an update that has ended is this one or a later one, whatever that was about.
+
+    A generation may return, and status of an update comes late, so its hash alone tells nothing.
+    """
+    began: str = ended.get("updateStartedAt") or ""
+    same = ended.get(GENERATION) == order.template
+    return began > order.since or (same and began == order.since)
 
 
 def _target(progress: Mapping[str, Any] | None, key: str) -> tuple[str, str]:
@@ -63,9 +76,11 @@ def carried(order: UpdateOrder, clique: Clique, pods: Sequence[Pod]) -> tuple[st
 def carried_replicas(
     order: UpdateOrder, group: ScalingGroup, replicas: Iterable[GroupReplica]
 ) -> tuple[int, ...]:
-    """What an update to another template has taken of a group, if it is not available again."""
-    progress = group.status.get("updateProgress") or {}
-    if progress.get(GENERATION) == order.template and not is_updating(progress):
-        return ()
+    """What an update to another template has taken of a group, if it is not available again.
+
+    The status knows, but may be late. The last that is missing may also have fallen ill.
+    """
     missing = {item.index for item in replicas if not item.available}
-    return tuple(index for index in order.replicas if index in missing)[:1]
+    gone = [index for index in order.replicas if index in missing]
+    told = _selection(group.status.get("updateProgress"), REPLICAS)[-1:]
+    return tuple(index for index in told if index in gone) or tuple(gone[-1:])

@@ -291,7 +291,11 @@ class _Steps:
             item.enough_scheduled and item.enough_ready for item in counts
         )
         unready = next((item.unready_pod for item in counts if item.unready_pod), None)
-        return GroupReplica(index, old, available, unready)
+        cliques = [found for name in members if (found := self.context.cliques.get(name))]
+        removed = not any(map(self._active, cliques)) or not any(
+            is_outdated(members[clique.meta.name], clique) for clique in cliques
+        )
+        return GroupReplica(index, old, available, unready, removed)
 
     def _replace_instance(
         self, group: GroupSlot, index: int, members: Mapping[str, CliqueSlot]
@@ -356,10 +360,11 @@ class _Steps:
         self, stored: Mapping[str, Any], target: Mapping[str, str], *, done: bool, since: str = ""
     ) -> dict[str, Any]:
         """Without what is selected. A new target begins anew, `since` then if that is known."""
-        now = self.context.now
+        now, began = self.context.now, stored.get("updateStartedAt")
         same = all(stored.get(key) == value for key, value in target.items())
+        same &= not since or since == began
         progress: dict[str, Any] = {
-            "updateStartedAt": stored.get("updateStartedAt") if same else since or now,
+            "updateStartedAt": began if same else since or now,
             **target,
         }
         if done:

@@ -125,6 +125,9 @@ class GroupReplica:
     old: bool
     available: bool
     unready: Pod | None = None
+    removed: bool = False
+    """Whether an old one looks as if it had been taken: of its pods, or of its templates, nothing
+    is left."""
 
     @property
     def finished(self) -> bool:
@@ -150,9 +153,10 @@ def roll_group(
 ) -> GroupRoll:
     """Like `roll_pods`, by whole replicas; lowest index first.
 
-    A replica keeps its index, so one that was taken and one that fell ill before its turn look the
-    same: both are old and not available. Nothing is taken before its predecessor in the order is
-    finished, which tells them apart.
+    A replica keeps its index, so one that was taken and one that fell ill before its turn look much
+    the same: both are old and not available. What was taken has lost all its pods, and nothing is
+    taken before its predecessor in the order is finished. The first is always waited for: an update
+    that this one replaced may have taken it.
     """
     by_index = {item.index: item for item in replicas}
     known = tuple(index for index in order if index in by_index)
@@ -161,7 +165,7 @@ def roll_group(
     ill = {
         index
         for before, index in pairwise(known)
-        if index in idle and not by_index[before].finished
+        if index in idle and not (by_index[index].removed and by_index[before].finished)
     }
     kept = tuple(index for index in known if index not in ill)
     first = next((place for place, index in enumerate(kept) if index in serving), len(kept))
@@ -170,7 +174,7 @@ def roll_group(
         kept = (*kept[-REMEMBERED:], *serving[:REMEMBERED])
         following = serving[0]
     watched = [by_index[index] for index in gone[-WATCHED:] if not by_index[index].finished]
-    blocker = next((item.unready for item in watched), None)
+    blocker = next((item.unready for item in watched if item.unready), None)
     completed, taken = (gone[:-1], gone[-1]) if watched else (gone, following)
     move = frozenset(idle)
     roll = GroupRoll(kept, move, taken, completed[-REMEMBERED:], blocker)

@@ -20,7 +20,9 @@ CREW = "tide-0-crew"
 OTHER_TARGET = "h-earlier"
 
 
-def in_turn(order: UpdateOrder | None = None, **status: Any) -> ReplicaSnapshot:
+def in_turn(
+    order: UpdateOrder | None = None, target: str = TARGET, **status: Any
+) -> ReplicaSnapshot:
     """All pods of the old template, whose replica has the turn."""
     _, seen = a_rest(OLD, PLAIN)
     group = seen.groups[CREW]
@@ -31,7 +33,7 @@ def in_turn(order: UpdateOrder | None = None, **status: Any) -> ReplicaSnapshot:
     return replace(
         seen,
         groups={CREW: group},
-        set_status={"currentGenerationHash": TARGET, "updateProgress": turn},
+        set_status={"currentGenerationHash": target, "updateProgress": turn},
     )
 
 
@@ -100,11 +102,43 @@ def test_a_new_target_waits_for_what_the_last_one_has_taken() -> None:
     assert plan.summary.in_hand
 
 
-def test_nobody_waits_for_what_an_update_took_that_is_over() -> None:
-    earlier = UpdateOrder(OTHER_TARGET, NOW, replicas=(0, 1, 2))
-    over = {"podCliqueSetGenerationHash": OTHER_TARGET, "updateEndedAt": NOW}
-    plan = look(NEW, without(in_turn(earlier, updateProgress=over), 1), PLAIN, now=LATER)
+def ended(generation: str, began: str = NOW) -> dict[str, str]:
+    return {
+        "podCliqueSetGenerationHash": generation,
+        "updateStartedAt": began,
+        "updateEndedAt": LATER,
+    }
+
+
+EARLIER = UpdateOrder(OTHER_TARGET, NOW, replicas=(0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    "over", [ended(OTHER_TARGET), ended("h-of-another-clique", LATER)], ids=["it", "a later one"]
+)
+def test_nobody_waits_for_what_an_update_took_that_is_over(over: Mapping[str, str]) -> None:
+    plan = look(NEW, without(in_turn(EARLIER, updateProgress=over), 1), PLAIN, now=LATER)
     assert stored(plan) == UpdateOrder(TARGET, LATER, replicas=(0, 2))
+
+
+def test_an_end_that_is_older_than_the_order_is_another_ones() -> None:
+    """The generation has returned, and the status is late."""
+    order = UpdateOrder(TARGET, LATER, replicas=(0, 1, 2))
+    seen = without(in_turn(order, updateProgress=ended(TARGET)), 0)
+    assert taken(look(NEW, seen, PLAIN, now=LATER)) == set()
+
+
+SAME = OLD.blueprint().generation_hash
+
+
+@pytest.mark.parametrize("order", [EARLIER, UpdateOrder(SAME, NOW, replicas=(0, 1, 2))])
+def test_a_group_that_is_through_stays_so_when_a_replica_falls_ill(order: UpdateOrder) -> None:
+    """Other cliques of the set may still be at it."""
+    seen = in_turn(order, SAME, updateProgress=ended(order.template))
+    plan = look(OLD, without(seen, 1), PLAIN, now=LATER)
+    assert stored(plan) is None
+    assert plan.summary is not None
+    assert (plan.summary.in_hand, plan.summary.is_current) == (False, True)
 
 
 def test_the_status_tells_of_it() -> None:

@@ -226,8 +226,10 @@ def test_the_pod_that_is_waited_for_is_named() -> None:
 
 
 def replica(index: int, state: str) -> GroupReplica:
-    """`state` is old or new, and in capitals if it is available."""
-    return GroupReplica(index, state.lower() == "old", state.isupper())
+    """`state` is old or new, in capitals if it is available, and gone if all its pods are."""
+    return GroupReplica(
+        index, state.lower() in ("old", "gone"), state.isupper(), removed=state == "gone"
+    )
 
 
 @dataclass
@@ -249,6 +251,15 @@ GROUPS = {
     "the first of it goes": GroupCase(["OLD", "OLD"], 1, [0, 1], {0}, 0, [0, 1]),
     "what is not available goes at once": GroupCase(["OLD", "old", "old"], 1, [], {1, 2}, 0, [0]),
     "what went and has yet to be replaced is waited for": GroupCase(
+        ["NEW", "gone", "OLD"], 1, [0, 1, 2], {1}, 1, [0, 1, 2]
+    ),
+    "what fell ill when it was next was not taken": GroupCase(
+        ["NEW", "old", "OLD", "OLD"], 1, [0, 1, 2, 3], set(), 2, [0, 2, 3]
+    ),
+    "what lost all its pods before its turn was not taken": GroupCase(
+        ["new", "gone", "OLD"], 1, [0, 1, 2], set(), 0, [0, 2]
+    ),
+    "the first may have been taken by an earlier update": GroupCase(
         ["old", "OLD"], 1, [0, 1], {0}, 0, [0, 1]
     ),
     "the next waits for the one in hand": GroupCase(["new", "OLD"], 1, [0, 1], set(), 0, [0, 1]),
