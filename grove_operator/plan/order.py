@@ -29,25 +29,27 @@ def stored_order(clique: Clique) -> UpdateOrder:
 
 
 def stored_group_order(group: ScalingGroup) -> UpdateOrder:
-    """Nothing once the update is over: what happens to a replica then is nobody's step."""
+    """Nothing once this update is over, or a later one: what happens then is nobody's step."""
     order = read_order(group.meta.annotations.get(labels.UPDATE_ORDER))
     progress = group.status.get("updateProgress")
     if not is_updating(progress):
-        return UpdateOrder() if _is_over(order, progress or {}) else order
+        later = ((progress or {}).get("updateStartedAt") or "") > order.since
+        return UpdateOrder() if later or is_told(order, progress, GENERATION) else order
     if order.replicas:
         return order
     template, since = _target(progress, GENERATION)
     return UpdateOrder(template, since, replicas=_selection(progress, REPLICAS))
 
 
-def _is_over(order: UpdateOrder, ended: Mapping[str, Any]) -> bool:
-    """Whether an update that has ended is this one or a later one, whatever that was about.
+def is_told(order: UpdateOrder, progress: Mapping[str, Any] | None, key: str) -> bool:
+    """Whether the stored status tells that this update has ended; `key` names its hash there.
 
-    A generation may return, and status of an update comes late, so its hash alone tells nothing.
+    A template may return, and the status comes late, so its hash alone tells nothing.
     """
-    began: str = ended.get("updateStartedAt") or ""
-    same = ended.get(GENERATION) == order.template
-    return began > order.since or (same and began == order.since)
+    found = progress or {}
+    began: str = found.get("updateStartedAt") or ""
+    ended = bool(found) and not is_updating(found)
+    return ended and found.get(key) == order.template and began >= order.since
 
 
 def _target(progress: Mapping[str, Any] | None, key: str) -> tuple[str, str]:
@@ -64,8 +66,7 @@ def _selection(progress: Mapping[str, Any] | None, selected: str) -> tuple[Any, 
 
 def carried(order: UpdateOrder, clique: Clique, pods: Sequence[Pod]) -> tuple[str, ...]:
     """What an update to another template has taken, if there is no ready successor yet."""
-    progress = clique.status.get("updateProgress") or {}
-    if progress.get(TEMPLATE) == order.template and not is_updating(progress):
+    if is_told(order, clique.status.get("updateProgress"), TEMPLATE):
         return ()
     there = {pod.meta.name for pod in pods if pod.ready}
     replaced = {pod.meta.annotations.get(labels.REPLACES) for pod in pods if pod.ready}

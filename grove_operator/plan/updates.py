@@ -25,6 +25,7 @@ from grove_operator.plan.order import (
     TEMPLATE,
     carried,
     carried_replicas,
+    is_told,
     stored_group_order,
     stored_order,
 )
@@ -67,9 +68,9 @@ def _as_turn_allows(steps: "_Steps") -> Movement:
     if turn is Turn.HOLD and not any(item.scheduled for item in steps.counts.values()):
         turn = Turn.MOVE  # nothing of it runs, so nobody misses it
     if turn is Turn.FREE:
-        return steps.close(frozenset())
+        return steps.close(frozenset(), holds=False)
     if turn is Turn.HOLD:
-        return steps.close(frozenset(steps.outdated()))
+        return steps.close(frozenset(steps.outdated()), holds=True)
     if turn is Turn.ON_DELETE:
         return steps.leave_to_others()
     return steps.move()
@@ -127,8 +128,11 @@ class _Steps:
         }
         return Movement(Turn.ON_DELETE, cliques=cliques, groups=groups)
 
-    def close(self, held: frozenset[str]) -> Movement:
-        """No step, but an update that is through is noted as such, if that is not stored yet."""
+    def close(self, held: frozenset[str], *, holds: bool) -> Movement:
+        """No step, but an update that is through is noted as such, if that is not stored yet.
+
+        Who waits for the turn to come back remembers what is in hand.
+        """
         context = self.context
         cliques = {
             name: self._clique_progress(context.slots.cliques[name], clique, PodRoll(done=True))
@@ -144,6 +148,7 @@ class _Steps:
             if slot.name in context.groups
             and self._is_group_to_close(context.groups[slot.name])
             and not self._is_old(slot)
+            and not (holds and self._has_replica_in_hand(slot, context.groups[slot.name]))
         }
         turn = Turn.HOLD if held else Turn.FREE
         if not held and not cliques and not groups:
@@ -152,18 +157,13 @@ class _Steps:
 
     def _is_to_close(self, slot: CliqueSlot, clique: Clique) -> bool:
         """Whether its status has yet to tell of an update that began."""
-        progress = clique.status.get("updateProgress")
-        if is_updating(progress):
-            return True
-        newest = slot.blueprint.pod_hash
-        begun = stored_order(clique).template == newest
-        return begun and (progress or {}).get(TEMPLATE) != newest
+        progress, order = clique.status.get("updateProgress"), stored_order(clique)
+        begun = order.template == slot.blueprint.pod_hash
+        return is_updating(progress) or (begun and not is_told(order, progress, TEMPLATE))
 
     def _is_group_to_close(self, group: ScalingGroup) -> bool:
-        progress = group.status.get("updateProgress")
-        newest = self.context.blueprint.generation_hash
-        begun = stored_group_order(group).template == newest
-        return is_updating(progress) or (begun and (progress or {}).get(GENERATION) != newest)
+        begun = stored_group_order(group).template == self.context.blueprint.generation_hash
+        return is_updating(group.status.get("updateProgress")) or begun
 
     def has_in_hand(self) -> bool:
         context = self.context
@@ -172,10 +172,10 @@ class _Steps:
         return any(
             carried(stored_order(clique), clique, self._active(clique))
             for _, clique in self._standalone()
-        ) or any(
-            carried_replicas(stored_group_order(group), group, self._replicas(slot))
-            for slot, group in self._groups()
-        )
+        ) or any(self._has_replica_in_hand(slot, group) for slot, group in self._groups())
+
+    def _has_replica_in_hand(self, slot: GroupSlot, group: ScalingGroup) -> bool:
+        return bool(carried_replicas(stored_group_order(group), group, self._replicas(slot)))
 
     def has_begun(self) -> bool:
         """Also true of some updates that are over; whoever asks knows of those."""
@@ -257,8 +257,10 @@ class _Steps:
         known = stored.replicas if same else carried_replicas(stored, group, replicas)
         floor = Floor(group.replicas, slot.blueprint.min_available)
         roll = roll_group(replicas, floor, known)
-        if roll.order != (stored.replicas if same else ()):
-            since = stored.since if same else self.context.now
+        if roll.order != stored.replicas or (roll.order and not same):
+            # A clock that is behind must not have it look over before it begins.
+            last: str = (group.status.get("updateProgress") or {}).get("updateStartedAt") or ""
+            since = stored.since if same else max(self.context.now, last)
             self.orders[Kind.SCALING_GROUP, slot.name] = UpdateOrder(
                 target, since, replicas=roll.order
             )
@@ -292,7 +294,7 @@ class _Steps:
         )
         unready = next((item.unready_pod for item in counts if item.unready_pod), None)
         cliques = [found for name in members if (found := self.context.cliques.get(name))]
-        removed = not any(map(self._active, cliques)) or not any(
+        removed = any(len(self._active(clique)) < clique.replicas for clique in cliques) or not any(
             is_outdated(members[clique.meta.name], clique) for clique in cliques
         )
         return GroupReplica(index, old, available, unready, removed)

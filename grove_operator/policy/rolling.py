@@ -126,8 +126,7 @@ class GroupReplica:
     available: bool
     unready: Pod | None = None
     removed: bool = False
-    """Whether an old one looks as if it had been taken: of its pods, or of its templates, nothing
-    is left."""
+    """Whether an old one looks as if it had been taken: it lacks pods, or has no old templates."""
 
     @property
     def finished(self) -> bool:
@@ -154,8 +153,8 @@ def roll_group(
     """Like `roll_pods`, by whole replicas; lowest index first.
 
     A replica keeps its index, so one that was taken and one that fell ill before its turn look much
-    the same: both are old and not available. What was taken has lost all its pods, and nothing is
-    taken before its predecessor in the order is finished. The first is always waited for: an update
+    the same: both are old and not available. What was taken lacks pods, and nothing is taken before
+    its predecessor in the order is finished. The first is always waited for: an update
     that this one replaced may have taken it.
     """
     by_index = {item.index: item for item in replicas}

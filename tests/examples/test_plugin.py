@@ -83,7 +83,7 @@ async def test_tells_why_and_draws(shell: Shell, kube: Kube) -> None:
 async def test_watching_draws_each_change_until_interrupted(shell: Shell, kube: Kube) -> None:
     words = words_of("kubectl grove tree --watch", shell.kubeconfig, shell.namespace)
     process = await asyncio.create_subprocess_exec(
-        *words, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
+        *words, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE, preexec_fn=_heed_interrupts
     )
     assert process.stdout
     try:
@@ -98,6 +98,11 @@ async def test_watching_draws_each_change_until_interrupted(shell: Shell, kube: 
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _heed_interrupts() -> None:
+    """A shell starts what runs in the background, tests for instance, deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(

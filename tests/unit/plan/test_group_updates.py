@@ -156,3 +156,39 @@ def test_the_status_tells_of_it() -> None:
             "readyReplicaIndicesSelectedToUpdate": {"current": 0},
         }.items()
     )
+
+
+def between_turns(order: UpdateOrder, target: str, **status: Any) -> ReplicaSnapshot:
+    """The set's own pass has yet to begin the update to `target`."""
+    seen = in_turn(order, **status)
+    return replace(seen, set_status={**seen.set_status, "currentGenerationHash": target})
+
+
+def group_status_of(plan: Plan) -> Any:
+    return [item.body["status"] for item in plan.statuses if item.kind is Kind.SCALING_GROUP]
+
+
+@pytest.mark.parametrize(("gone", "closes"), [([], True), ([2], False)])
+def test_what_is_in_hand_is_remembered_until_the_turn_comes(gone: list[int], closes: bool) -> None:
+    """Another clique has changed meanwhile, so nothing of this group is old."""
+    under_way = {"podCliqueSetGenerationHash": OTHER_TARGET, "updateStartedAt": NOW}
+    seen = between_turns(EARLIER, "h-not-begun", updateProgress=under_way)
+    for index in gone:
+        seen = without(seen, index)
+    plan = look(OLD, seen, PLAIN, now=LATER)
+    told = [item.get("updateProgress", {}) for item in group_status_of(plan)]
+    assert any("updateEndedAt" in progress for progress in told) is closes
+
+
+def test_the_end_is_told_when_a_template_has_returned() -> None:
+    seen = in_turn(UpdateOrder(SAME, LATER, replicas=(0, 1, 2)), SAME, updateProgress=ended(SAME))
+    over = {"updateStartedAt": LATER, "updateEndedAt": LATER}
+    seen = replace(seen, set_status={"currentGenerationHash": SAME, "updateProgress": over})
+    [status] = group_status_of(look(OLD, seen, PLAIN, now=LATER))
+    assert status["updateProgress"]["updateStartedAt"] == LATER
+
+
+def test_an_order_that_was_reverted_before_its_first_step_is_replaced() -> None:
+    order = UpdateOrder(OTHER_TARGET, LATER, replicas=(0, 1, 2))
+    plan = look(OLD, in_turn(order, SAME, updateProgress=ended(SAME)), PLAIN, now=LATER)
+    assert stored(plan) == UpdateOrder(SAME, LATER)

@@ -123,7 +123,7 @@ def test_a_new_target_waits_for_what_the_last_one_has_taken() -> None:
 def test_nobody_waits_for_what_an_update_took_that_is_over() -> None:
     seen = with_order(in_hand(), UpdateOrder("h-earlier", NOW, ("first", "second")))
     clique = seen.cliques[CLIQUE]
-    over = {"podTemplateHash": "h-earlier", "updateEndedAt": NOW}
+    over = {"podTemplateHash": "h-earlier", "updateStartedAt": NOW, "updateEndedAt": NOW}
     own = {**clique.status, "updateProgress": over}
     seen = replace(seen, cliques={CLIQUE: changed(clique, status=own)})
     assert stored(seen).pods == tuple(sorted(pod.meta.name for pod in seen.pods[CLIQUE]))

@@ -226,7 +226,7 @@ def test_the_pod_that_is_waited_for_is_named() -> None:
 
 
 def replica(index: int, state: str) -> GroupReplica:
-    """`state` is old or new, in capitals if it is available, and gone if all its pods are."""
+    """`state` is old or new, in capitals if it is available, and gone if pods of it are."""
     return GroupReplica(
         index, state.lower() in ("old", "gone"), state.isupper(), removed=state == "gone"
     )
@@ -256,7 +256,7 @@ GROUPS = {
     "what fell ill when it was next was not taken": GroupCase(
         ["NEW", "old", "OLD", "OLD"], 1, [0, 1, 2, 3], set(), 2, [0, 2, 3]
     ),
-    "what lost all its pods before its turn was not taken": GroupCase(
+    "what lost pods before its turn was not taken": GroupCase(
         ["new", "gone", "OLD"], 1, [0, 1, 2], set(), 0, [0, 2]
     ),
     "the first may have been taken by an earlier update": GroupCase(
