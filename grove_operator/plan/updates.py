@@ -120,11 +120,8 @@ class _Steps:
             if name in self.counts
         }
         groups = {
-            slot.name: self._group_progress(
-                slot, self.context.groups[slot.name], GroupRoll(done=True)
-            )
-            for slot in self.context.slots.groups
-            if slot.name in self.context.groups
+            slot.name: self._group_progress(slot, group, GroupRoll(done=True))
+            for slot, group in self._groups()
         }
         return Movement(Turn.ON_DELETE, cliques=cliques, groups=groups)
 
@@ -143,12 +140,11 @@ class _Steps:
             and self.counts[name].updated == self.counts[name].total
         }
         groups = {
-            slot.name: self._group_progress(slot, context.groups[slot.name], GroupRoll(done=True))
-            for slot in context.slots.groups
-            if slot.name in context.groups
-            and self._is_group_to_close(context.groups[slot.name])
+            slot.name: self._group_progress(slot, group, GroupRoll(done=True))
+            for slot, group in self._groups()
+            if self._is_group_to_close(group)
             and not self._is_old(slot)
-            and not (holds and self._has_replica_in_hand(slot, context.groups[slot.name]))
+            and not (holds and self._has_replica_in_hand(slot, group))
         }
         turn = Turn.HOLD if held else Turn.FREE
         if not held and not cliques and not groups:
@@ -175,7 +171,8 @@ class _Steps:
         ) or any(self._has_replica_in_hand(slot, group) for slot, group in self._groups())
 
     def _has_replica_in_hand(self, slot: GroupSlot, group: ScalingGroup) -> bool:
-        return bool(carried_replicas(stored_group_order(group), group, self._replicas(slot)))
+        order = stored_group_order(group)
+        return bool(order.replicas and carried_replicas(order, group, self._replicas(slot)))
 
     def has_begun(self) -> bool:
         """Also true of some updates that are over; whoever asks knows of those."""
@@ -189,15 +186,10 @@ class _Steps:
         return any(item.old for item in self._replicas(group))
 
     def move(self) -> Movement:
-        context = self.context
         cliques = {
             slot.name: self._roll_clique(slot, clique) for slot, clique in self._standalone()
         }
-        groups = {
-            slot.name: self._roll_group(slot, context.groups[slot.name])
-            for slot in context.slots.groups
-            if slot.name in context.groups
-        }
+        groups = {slot.name: self._roll_group(slot, group) for slot, group in self._groups()}
         if self.complete and not self.waiting:
             self._note_unready()
         return Movement(
