@@ -147,7 +147,9 @@ async def test_claims_of_all_levels(devices: Stage, operator: OperatorProcess) -
     await stage.alone()
     await stage.seen.stays_quiet(2)
     before = operator.writes()
-    assert await stage.seen.stays_quiet(8) == []
+    news = await stage.seen.stays_quiet(8)
+    # Nodes and the scheduler write pods in their own time; what the operator writes is counted.
+    assert [item for item in news if not item.startswith("Pod ")] == []
     assert operator.writes() == before
 
 
