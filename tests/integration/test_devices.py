@@ -150,7 +150,7 @@ async def test_claims_of_all_levels(devices: Stage, operator: OperatorProcess) -
     news = await stage.seen.stays_quiet(8)
     # Nodes and the scheduler write pods in their own time; what the operator writes is counted.
     assert [item for item in news if not item.startswith("Pod ")] == []
-    assert operator.writes() == before
+    assert operator.writes() == before, news
 
 
 async def holders(stage: Stage, claim: str) -> set[tuple[str, str]]:
