@@ -26,7 +26,7 @@ _SILENCE: Final = 600.0
 _BACKLOG: Final = 256
 _BURST: Final = 25
 _REFILL: Final = 300.0
-"""Seconds after which an object may have one more event of a kind."""
+"""Seconds after which an object may have one more event of a reason."""
 _REMEMBERED: Final = 4 * _BACKLOG
 _MESSAGE: Final = 1024
 _HOMELESS: Final = "default"

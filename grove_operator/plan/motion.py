@@ -66,6 +66,12 @@ def is_updating(progress: Mapping[str, Any] | None) -> bool:
     return bool(progress) and not (progress or {}).get("updateEndedAt")
 
 
+def began(progress: Mapping[str, Any] | None) -> str:
+    """When an update began, by the stored status; empty if that is not told."""
+    found: str = (progress or {}).get("updateStartedAt") or ""
+    return found
+
+
 def soonest(*seconds: float | None) -> float | None:
     """The first of several times to look again; None if there is none."""
     return min((item for item in seconds if item is not None), default=None)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from grove_operator.api import labels
 from grove_operator.desired.updateorder import UpdateOrder, read_order
 from grove_operator.observed import Clique, Pod, ScalingGroup
-from grove_operator.plan.motion import is_updating
+from grove_operator.plan.motion import began, is_updating
 from grove_operator.policy.rolling import WATCHED, GroupReplica
 
 TEMPLATE: Final = "podTemplateHash"
@@ -33,7 +33,7 @@ def stored_group_order(group: ScalingGroup) -> UpdateOrder:
     order = read_order(group.meta.annotations.get(labels.UPDATE_ORDER))
     progress = group.status.get("updateProgress")
     if not is_updating(progress):
-        later = ((progress or {}).get("updateStartedAt") or "") > order.since
+        later = began(progress) > order.since
         return UpdateOrder() if later or is_told(order, progress, GENERATION) else order
     if order.replicas:
         return order
@@ -46,15 +46,13 @@ def is_told(order: UpdateOrder, progress: Mapping[str, Any] | None, key: str) ->
 
     A template may return, and the status comes late, so its hash alone tells nothing.
     """
-    found = progress or {}
-    began: str = found.get("updateStartedAt") or ""
-    ended = bool(found) and not is_updating(found)
-    return ended and found.get(key) == order.template and began >= order.since
+    if not progress or is_updating(progress):
+        return False
+    return progress.get(key) == order.template and began(progress) >= order.since
 
 
 def _target(progress: Mapping[str, Any] | None, key: str) -> tuple[str, str]:
-    found = progress or {}
-    return found.get(key) or "", found.get("updateStartedAt") or ""
+    return (progress or {}).get(key) or "", began(progress)
 
 
 def _selection(progress: Mapping[str, Any] | None, selected: str) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from grove_operator.observed import Clique, Kind, Pod, ReplicaSnapshot, ScalingG
 from grove_operator.plan.actions import Event
 from grove_operator.plan.context import ReplicaContext
 from grove_operator.plan.editions import is_outdated
-from grove_operator.plan.motion import AT_REST, Movement, is_updating, soonest
+from grove_operator.plan.motion import AT_REST, Movement, began, is_updating, soonest
 from grove_operator.plan.order import (
     GENERATION,
     PODS,
@@ -251,8 +251,8 @@ class _Steps:
         roll = roll_group(replicas, floor, known)
         if roll.order != stored.replicas or (roll.order and not same):
             # A clock that is behind must not have it look over before it begins.
-            last: str = (group.status.get("updateProgress") or {}).get("updateStartedAt") or ""
-            since = stored.since if same else max(self.context.now, last)
+            earliest = began(group.status.get("updateProgress"))
+            since = stored.since if same else max(self.context.now, earliest)
             self.orders[Kind.SCALING_GROUP, slot.name] = UpdateOrder(
                 target, since, replicas=roll.order
             )
@@ -354,11 +354,11 @@ class _Steps:
         self, stored: Mapping[str, Any], target: Mapping[str, str], *, done: bool, since: str = ""
     ) -> dict[str, Any]:
         """Without what is selected. A new target begins anew, `since` then if that is known."""
-        now, began = self.context.now, stored.get("updateStartedAt")
+        now, started = self.context.now, stored.get("updateStartedAt")
         same = all(stored.get(key) == value for key, value in target.items())
-        same &= not since or since == began
+        same &= not since or since == started
         progress: dict[str, Any] = {
-            "updateStartedAt": began if same else since or now,
+            "updateStartedAt": started if same else since or now,
             **target,
         }
         if done:

@@ -58,6 +58,10 @@ def stored(plan: Plan) -> UpdateOrder | None:
     return None
 
 
+def group_status_of(plan: Plan) -> Any:
+    return [item.body["status"] for item in plan.statuses if item.kind is Kind.SCALING_GROUP]
+
+
 def test_the_order_is_stored_before_any_removal_and_only_once() -> None:
     first = look(NEW, in_turn(), PLAIN, now=LATER)
     order = UpdateOrder(TARGET, LATER, replicas=(0, 1, 2))
@@ -143,11 +147,7 @@ def test_a_group_that_is_through_stays_so_when_a_replica_falls_ill(order: Update
 
 def test_the_status_tells_of_it() -> None:
     seen = without(in_turn(UpdateOrder(TARGET, NOW, replicas=(0, 1, 2))), 0)
-    [status] = [
-        item.body["status"]
-        for item in look(NEW, seen, PLAIN, now=LATER).statuses
-        if item.kind is Kind.SCALING_GROUP
-    ]
+    [status] = group_status_of(look(NEW, seen, PLAIN, now=LATER))
     assert (
         status["updateProgress"].items()
         >= {
@@ -158,21 +158,11 @@ def test_the_status_tells_of_it() -> None:
     )
 
 
-def between_turns(order: UpdateOrder, target: str, **status: Any) -> ReplicaSnapshot:
-    """The set's own pass has yet to begin the update to `target`."""
-    seen = in_turn(order, **status)
-    return replace(seen, set_status={**seen.set_status, "currentGenerationHash": target})
-
-
-def group_status_of(plan: Plan) -> Any:
-    return [item.body["status"] for item in plan.statuses if item.kind is Kind.SCALING_GROUP]
-
-
 @pytest.mark.parametrize(("gone", "closes"), [([], True), ([2], False)])
 def test_what_is_in_hand_is_remembered_until_the_turn_comes(gone: list[int], closes: bool) -> None:
     """Another clique has changed meanwhile, so nothing of this group is old."""
     under_way = {"podCliqueSetGenerationHash": OTHER_TARGET, "updateStartedAt": NOW}
-    seen = between_turns(EARLIER, "h-not-begun", updateProgress=under_way)
+    seen = in_turn(EARLIER, "h-not-begun", updateProgress=under_way)
     for index in gone:
         seen = without(seen, index)
     plan = look(OLD, seen, PLAIN, now=LATER)
